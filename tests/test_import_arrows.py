@@ -29,6 +29,7 @@ ORDER = (
     "stochsim.keys",
     "stochsim.formats",
     "stochsim.energy",
+    "stochsim.silicon",
     "stochsim.hardware",
     "stochsim.data",
     "stochsim.posterior",

@@ -1,9 +1,10 @@
-"""`stochsim energy list`, `stochsim energy show` and, in energy_bill.py, `stochsim energy bill`."""
+"""`stochsim energy list` and `show`; in bill_command.py `bill`, in silicon_command.py `silicon`."""
 
 import argparse
 from typing import TYPE_CHECKING, Any
 
 from stochsim.cli import bill_command as energy_bill
+from stochsim.cli import silicon_command
 
 if TYPE_CHECKING:
     from stochsim.energy import Price
@@ -54,6 +55,7 @@ def add_to(commands: Any) -> None:
     )
     show.set_defaults(command=_show)
     energy_bill.add_to(actions)
+    silicon_command.add_to(actions)
 
 
 def _assignment(text: str) -> tuple[str, float]:

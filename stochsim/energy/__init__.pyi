@@ -6,6 +6,8 @@ from .entries import FIGURE as FIGURE
 from .entries import THERMAL_J as THERMAL_J
 from .entries import Entry as Entry
 from .entries import Fact as Fact
+from .formula import Formula as Formula
+from .formula import parse_formula as parse_formula
 from .joules import Energy as Energy
 from .joules import format_energy as format_energy
 from .joules import mixed_nodes as mixed_nodes

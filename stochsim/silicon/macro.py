@@ -1,0 +1,244 @@
+"""A compute-in-memory macro that was built, as formulas over its parameters and the conditions of a
+measurement.
+"""
+
+import ast
+import functools
+import hashlib
+import itertools
+import json
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
+
+import pydantic
+
+from stochsim.energy import Formula, Scaling, energy_ratio, parse_formula
+from stochsim.settings import Positive, SettingError, Settings, check_float
+from stochsim.silicon.operating_point import OperatingPoint
+from stochsim.silicon.parameter import Parameter, Text
+
+CONDITIONS = {
+    "input_bits": "bits of an input",
+    "weight_bits": "bits of a weight",
+    "output_bits": "bits of a converted output",
+    "voltage_v": "supply, V",
+    "registers": "registers of a column",
+    "phases": "phases of integration and conversion",
+    "mean_output": "mean output code",
+}
+"""What a measurement is made at, by the name that formulas use."""
+
+SUPPLY = "supply_ratio"
+"""The name that formulas have for the energy of logic at the supply over that at the nominal one,
+by the polynomials of the node (Stillmaker and Baas 2017).
+"""
+
+_OWN = ("node_nm", "nominal_v", SUPPLY)
+_PLAIN_NUMBERS = (0, 1, 2)
+
+
+class Condition(Settings):
+    """A condition's usual value and the range that was published."""
+
+    default: float
+    range: tuple[float, float]
+
+
+class Part(Settings):
+    """One part of a macro: its joules per operation, or its area in µm², as a formula.
+
+    is_in_efficiency: whether the published efficiency has it. doubt: why the formula may be off.
+    """
+
+    formula: Text
+    is_in_efficiency: bool = True
+    note: str = ""
+    doubt: str = ""
+
+
+Boundary = Literal["in", "out", "unknown"]
+
+
+class Macro(Settings):
+    """A macro that was built and measured.
+
+    An operation is one product of all inputs and outputs that the array takes at once, of whole
+    inputs: `macs` multiply-accumulates in `seconds`, in `passes` of the array, `latency_s` from its
+    first input to its last output; `copies` arrays work beside each other. Formulas are over
+    CONDITIONS, the parameters, `node_nm`, `nominal_v`, SUPPLY and `define` (each over those before
+    it); numbers in them other than 0, 1 and 2 are parameters, which have a source. Raises
+    SettingError for formulas that do not read, unknown names, numbers without a source, and
+    parameters that nothing uses.
+    """
+
+    name: Text
+    description: Text
+    source: Text
+    node_nm: Positive
+    nominal_v: Positive
+    ops_per_mac: Annotated[int, pydantic.Field(ge=1)] = 2
+    conditions: dict[str, Condition]
+    parameters: dict[str, Parameter]
+    define: dict[str, str] = pydantic.Field(default_factory=dict)
+    macs: Text
+    passes: Text = "1"
+    seconds: Text
+    latency_s: str = ""
+    copies: Text = "1"
+    energy: dict[str, Part]
+    area: dict[str, Part] = pydantic.Field(default_factory=dict)
+    system: dict[str, Boundary] = pydantic.Field(default_factory=dict)
+    contradictions: tuple[str, ...] = ()
+
+    @pydantic.model_validator(mode="after")
+    def _formulas_agree(self) -> Self:
+        for name in self.conditions:
+            if name not in CONDITIONS:
+                raise SettingError.unknown(name, CONDITIONS, section=("conditions",))
+        used = set[str]()
+        for where, text, names in self._all_formulas():
+            try:
+                used |= parse_formula(text, names).names
+            except SettingError as error:
+                raise error.inside(*where) from None
+            _check_numbers(text, where)
+        if SUPPLY in used:
+            used.add("voltage_v")
+        for name in (*self.parameters, *self.define, *self.conditions):
+            if name not in used:
+                raise SettingError.of(name, rule="is in no formula: it would change nothing")
+        return self
+
+    def _all_formulas(self) -> list[tuple[tuple[str, ...], str, tuple[str, ...]]]:
+        """(address, text, the names that it may use) of every formula."""
+        known: list[str] = [*self.conditions, *self.parameters, *_OWN]
+        found: list[tuple[tuple[str, ...], str, tuple[str, ...]]] = []
+        for name, text in self.define.items():
+            found.append((("define", name), text, tuple(known)))
+            known.append(name)
+        for name in ("macs", "passes", "seconds", "latency_s", "copies"):
+            if getattr(self, name):
+                found.append(((name,), getattr(self, name), tuple(known)))
+        for section in ("energy", "area"):
+            for name, part in getattr(self, section).items():
+                found.append(((section, name, "formula"), part.formula, tuple(known)))
+        return found
+
+    @property
+    def fitted(self) -> dict[str, Parameter]:
+        """The parameters that were fitted."""
+        return {name: one for name, one in self.parameters.items() if one.tag == "fitted"}
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over all that predictions follow from: the same digest, the same predictions."""
+        table = json.dumps(self.to_table(), sort_keys=True)
+        return hashlib.sha256(table.encode()).hexdigest()
+
+    def with_values(self, values: Mapping[str, float]) -> "Macro":
+        """The macro with these parameters at other values, without checks of their ranges."""
+        changed = {
+            name: one.model_copy() if name not in values else _valued(one, values[name])
+            for name, one in self.parameters.items()
+        }
+        return self.replace(parameters=changed)
+
+    def without_fits(self) -> "Macro":
+        """The macro as it would be without any measured joule: fitted parameters at their prior."""
+        priors = {name: one.prior for name, one in self.fitted.items() if one.prior is not None}
+        return self.with_values(priors)
+
+    def corners(self) -> list["Macro"]:
+        """The macro at every combination of the ends of its plausible ranges; itself without."""
+        free = {
+            name: one.range
+            for name, one in self.parameters.items()
+            if one.range is not None and one.tag != "fitted"
+        }
+        ends = itertools.product(*free.values())
+        return [self.with_values(dict(zip(free, each, strict=True))) for each in ends]
+
+    def at(self, **conditions: float) -> OperatingPoint:
+        """What the macro takes at these conditions; others are at their usual value.
+
+        Flags name conditions outside the published range: there the model is extrapolated. Raises
+        SettingError for a condition that the macro does not have, and one at which a formula has no
+        value.
+
+        >>> from stochsim.silicon import load_macro
+        >>> point = load_macro("wang").at(voltage_v=0.9)
+        >>> f"{point.per_mac_fj:.3g} fJ per MAC, {point.tops_per_w:.3g} TOPS/W"
+        '88.8 fJ per MAC, 22.5 TOPS/W'
+        """
+        values = {name: one.default for name, one in self.conditions.items()}
+        flags = []
+        for name, given in conditions.items():
+            if name not in self.conditions:
+                rule = f"no condition of {self.name}"
+                raise SettingError.unknown(name, self.conditions, rule)
+            values[name] = check_float(name, given)
+            low, high = self.conditions[name].range
+            if not low <= values[name] <= high:
+                flags.append(
+                    f"{self.name}: {name} = {given:g} is outside the published range, {low:g} to "
+                    f"{high:g}: extrapolated"
+                )
+        return self._evaluated(values, tuple(flags))
+
+    def _evaluated(self, conditions: dict[str, float], flags: tuple[str, ...]) -> OperatingPoint:
+        known = conditions | {name: one.value for name, one in self.parameters.items()}
+        voltage_v = conditions.get("voltage_v", self.nominal_v)
+        own = (self.node_nm, self.nominal_v, self._supply(voltage_v))
+        known |= zip(_OWN, own, strict=True)
+        found: dict[tuple[str, ...], float] = {}
+        for where, text, names in self._all_formulas():
+            try:
+                value = _formula(text, names)(known)
+            except (ValueError, ArithmeticError) as error:
+                rule = f"has no value at {_named(conditions)}: {error}"
+                raise SettingError.of(where[-1], text, rule, section=where[:-1]) from None
+            found[where] = value
+            if where[0] == "define":
+                known[where[1]] = value
+        return OperatingPoint(
+            macro=self.name,
+            conditions=conditions,
+            flags=flags,
+            macs=found["macs",],
+            passes=found["passes",],
+            seconds=found["seconds",],
+            latency_s=found.get(("latency_s",), found["seconds",]),
+            copies=found["copies",],
+            energy_j={name: found["energy", name, "formula"] for name in self.energy},
+            in_efficiency=tuple(
+                name for name, part in self.energy.items() if part.is_in_efficiency
+            ),
+            area_um2={name: found["area", name, "formula"] for name in self.area},
+            ops_per_mac=self.ops_per_mac,
+        )
+
+    def _supply(self, voltage_v: float) -> float:
+        target = Scaling(node_nm=self.node_nm, voltage_v=voltage_v)
+        return energy_ratio(target, self.node_nm, self.nominal_v)
+
+
+def _valued(parameter: Parameter, value: float) -> Parameter:
+    """The parameter at another value, of no range where it would lie outside."""
+    return Parameter.model_construct(**(dict(parameter) | {"value": value}))
+
+
+@functools.lru_cache(maxsize=4096)
+def _formula(text: str, names: tuple[str, ...]) -> Formula:
+    return parse_formula(text, names)
+
+
+def _check_numbers(text: str, where: tuple[str, ...]) -> None:
+    """Raise SettingError for a number in a formula that should be a parameter, with a source."""
+    for node in ast.walk(ast.parse(text.strip(), mode="eval")):
+        if isinstance(node, ast.Constant) and node.value not in _PLAIN_NUMBERS:
+            rule = "a number other than 0, 1 and 2 should be a parameter, which names its source"
+            raise SettingError.of(where[-1], node.value, rule, section=where[:-1])
+
+
+def _named(conditions: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} = {value:g}" for name, value in conditions.items())

@@ -1,0 +1,175 @@
+"""Published figures of a macro, one row per number, read from a CSV file."""
+
+import csv
+import io
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stochsim.settings import AnyPath, SettingError, as_path, read_text
+from stochsim.silicon.macro import CONDITIONS, Macro
+from stochsim.silicon.operating_point import OperatingPoint
+
+_TEXT = (
+    *("macro", "figure_or_table", "quantity", "unit", "integration", "part", "confidence"),
+    *("published_in", "note"),
+)
+_NUMBERS = (
+    *("input_bits", "weight_bits", "output_bits", "voltage_v", "registers", "mean_output"),
+    *("value", "fj_per_mac", "ops_per_mac", "scored"),
+)
+COLUMNS = (*_TEXT, *_NUMBERS)
+"""The columns that a file needs; others are not read."""
+
+_PHASES = {"same in both": 1, "one-phase": 1, "two-phase": 2}
+_ENERGIES = ("energy", "efficiency", "energy_share")
+_UNITS = {
+    ("throughput", "GOPS"): 1e-3,
+    ("throughput", "TOPS"): 1.0,
+    ("density", "TOPS/mm^2"): 1.0,
+    ("latency", "us per pass of the array"): 1e-6,
+    ("area", "um^2"): 1.0,
+}
+"""What turns a value into TOPS, TOPS/mm², s and µm²."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One published number.
+
+    kind: "energy" (of the whole macro, fJ per MAC), "part" (of one part of it), "speed" (TOPS, s),
+    "area" (µm²; TOPS/mm² is a speed), or "task", which no macro model gives. value: in that unit.
+    columns: the row as it stands in the file.
+    """
+
+    macro: str
+    kind: str
+    quantity: str
+    value: float
+    part: str
+    conditions: Mapping[str, float]
+    is_scored: bool
+    columns: Mapping[str, str]
+
+    @property
+    def where(self) -> str:
+        """Figure and conditions, as a table shows them."""
+        given = ", ".join(f"{name} {value:g}" for name, value in self.conditions.items())
+        return "; ".join(filter(None, (self.columns["figure_or_table"], given, self.part)))
+
+    def matches(self, wanted: Mapping[str, Any]) -> bool:
+        """Whether the row has these values in these columns."""
+        return all(_equal(self.columns.get(name, ""), value) for name, value in wanted.items())
+
+    def predicted(self, point: OperatingPoint) -> float:
+        """The same figure of a macro's model."""
+        if self.kind == "energy":
+            return point.per_mac_fj
+        if self.kind == "part":
+            return point.part_fj(self.part)
+        if self.kind == "area":
+            return point.area_um2.get(self.part, math.nan)
+        if self.quantity == "latency":
+            return point.latency_s
+        return point.tops_per_mm2 if self.quantity == "density" else point.tops
+
+
+def read_measured(path: AnyPath, macro: Macro) -> list[Measured]:
+    """The rows of a file that are of this macro, in its order.
+
+    Raises SettingError for a file without the columns COLUMNS, a number that is none, rows that
+    count another number of operations in a MAC than the macro (conventions are not mixed in one
+    table), a unit that is not known, and a part that the macro does not have, each with its line.
+
+    >>> from stochsim.silicon import load_macro, read_measured
+    >>> head = "macro,figure_or_table,quantity,unit,integration,part,confidence,published_in,note,"
+    >>> more = "input_bits,weight_bits,output_bits,voltage_v,registers,mean_output,"
+    >>> rows = "value,fj_per_mac,ops_per_mac,scored\\nwang,Fig. 23,efficiency,TOPS/W,,,table,,,"
+    >>> text = head + more + rows + "8,8,8,0.9,,,20,100,2,1\\n"
+    >>> import pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> _ = (folder / "own.csv").write_text(text)
+    >>> read_measured(folder / "own.csv", load_macro("wang"))[0].value
+    100.0
+    """
+    path = as_path("path", path)
+    reader = csv.DictReader(io.StringIO(read_text(path)))
+    missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+    if missing:
+        rule = f"has no column {', '.join(missing)}; valid: {', '.join(COLUMNS)}"
+        raise SettingError.of_file(path, rule, 1)
+    found = []
+    for row in reader:
+        if row["macro"] != macro.name:
+            continue
+        try:
+            found.append(_measured(row, macro))
+        except SettingError as error:
+            raise error.at(path, reader.line_num) from None
+    if not found:
+        raise SettingError.of_file(path, f"has no row of macro '{macro.name}'")
+    return found
+
+
+def _measured(row: dict[str, str], macro: Macro) -> Measured:
+    numbers = {name: _number(name, row[name]) for name in _NUMBERS}
+    counted = numbers["ops_per_mac"]
+    if not math.isnan(counted) and counted != macro.ops_per_mac:
+        rule = (
+            f"one multiply-accumulate is {macro.ops_per_mac} operations in '{macro.name}': "
+            "conventions are not mixed in one table"
+        )
+        raise SettingError.of("ops_per_mac", counted, rule)
+    kind, value = _kind_and_value(row, numbers, macro)
+    conditions = {
+        name: numbers[name]
+        for name in CONDITIONS
+        if name in macro.conditions and name in numbers and not math.isnan(numbers[name])
+    }
+    if row["integration"] and "phases" in macro.conditions:
+        if row["integration"] not in _PHASES:
+            raise SettingError.of("integration", row["integration"], choices=_PHASES)
+        conditions["phases"] = _PHASES[row["integration"]]
+    return Measured(
+        macro=macro.name,
+        kind=kind,
+        quantity=row["quantity"],
+        value=value,
+        part=row["part"],
+        conditions=conditions,
+        is_scored=numbers["scored"] == 1,
+        columns=row,
+    )
+
+
+def _kind_and_value(
+    row: dict[str, str], numbers: dict[str, float], macro: Macro
+) -> tuple[str, float]:
+    quantity, unit = row["quantity"], row["unit"]
+    if quantity in _ENERGIES:
+        return ("part" if row["part"] else "energy"), numbers["fj_per_mac"]
+    known = [name for name, _ in _UNITS]
+    if quantity not in known:
+        return "task", numbers["value"]
+    if (quantity, unit) not in _UNITS:
+        units = [each for name, each in _UNITS if name == quantity]
+        raise SettingError.of("unit", unit, f"no unit of '{quantity}'", units)
+    kind = "area" if quantity == "area" else "speed"
+    return kind, numbers["value"] * _UNITS[quantity, unit]
+
+
+def _number(name: str, text: str) -> float:
+    """The number of a cell, NaN where it is empty."""
+    if not text:
+        return math.nan
+    try:
+        return float(text)
+    except ValueError:
+        raise SettingError.of(name, text, "should be a number, or empty") from None
+
+
+def _equal(cell: str, value: Any) -> bool:
+    if isinstance(value, str):
+        return cell == value
+    return bool(cell) and float(cell) == float(value)
