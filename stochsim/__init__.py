@@ -32,6 +32,7 @@ _PACKAGES = (
     "runs",
     "search",
     "settings",
+    "silicon",
     "studies",
     "training",
 )
