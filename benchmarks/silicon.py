@@ -24,7 +24,8 @@ from _bench import Figure, Options, main
 from stochsim.report.figures.style import INK, QUIET
 from stochsim.silicon import (
     Score,
-    converter_residuals,
+    confront_prices,
+    confronted_prices,
     fit,
     load_macro,
     macros,
@@ -62,11 +63,16 @@ def scores() -> list[Score]:
     return found
 
 
-def check_recorded(kind: str, residuals: dict[str, float]) -> None:
+def check_recorded(machines: dict[str, float], prices: dict[str, dict[str, float]]) -> None:
     """Raise AssertionError where the table that comes with stochsim says otherwise."""
-    recorded = recorded_spread(kind).by_macro
-    off = max(abs(value - recorded[name]) for name, value in residuals.items())
-    assert off < RECORDED_TO, (kind, {name: round(one, 4) for name, one in residuals.items()})
+    recorded = recorded_spread("machine").by_macro
+    pairs = [(value, recorded[name]) for name, value in machines.items()]
+    for name, ratios in prices.items():
+        pairs += [(value, confronted_prices()[name][macro]) for macro, value in ratios.items()]
+    assert all(math.isclose(*pair, rel_tol=RECORDED_TO, abs_tol=RECORDED_TO) for pair in pairs), (
+        machines,
+        prices,
+    )
 
 
 def figures_of(one: Score) -> list[Figure]:
@@ -144,8 +150,7 @@ def measure(options: Options) -> list[Figure]:
     if options.out is not None:
         picture(found, options.out / "silicon.png")
     spread = prior_spread(found)
-    check_recorded("machine", dict(spread.by_macro))
-    check_recorded("adc", converter_residuals(found))
+    check_recorded(dict(spread.by_macro), confront_prices(found))
     shares = [one.share("energy") for one in found]
     figures = [
         exact("mean share of energies within 20 %", statistics.fmean(shares), bar=LEAST_MEAN)

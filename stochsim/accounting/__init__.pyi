@@ -13,6 +13,11 @@ from .latency import layer_cycles as layer_cycles
 from .meter import OFF as OFF
 from .meter import Meter as Meter
 from .meter import Sharing as Sharing
+from .price_ranges import Identified as Identified
+from .price_ranges import JoulesInterval as JoulesInterval
+from .price_ranges import PriceRange as PriceRange
+from .price_ranges import compared as compared
+from .price_ranges import joules_interval as joules_interval
 from .sensitivity import alternatives as alternatives
 from .sensitivity import compare_adc_models as compare_adc_models
 from .sensitivity import price_shares as price_shares

@@ -10,6 +10,7 @@ from typing import Any
 
 from stochsim.accounting.adc_use import AdcUse, adc_flags
 from stochsim.accounting.coverage import Coverage, MultiplyAdds, coverage_of
+from stochsim.accounting.price_ranges import JoulesInterval, joules_interval
 from stochsim.energy import (
     KINDS,
     PARTS,
@@ -52,7 +53,7 @@ class Bill:
     >>> f"{bill.per_read_j:.3g} J per read, {bill.all_reads_j:.3g} J in all"
     '7.78e-12 J per read, 7.78e-10 J in all'
     >>> print(str(bill).splitlines()[0])
-    digital-45nm: 7.78 pJ per read, 1 cycle (mean over 1 stimulus × 100 reads)
+    digital-45nm: 7.78 pJ per read [6.97 pJ, 12.9 pJ], 1 cycle (mean over 1 stimulus × 100 reads)
     """
 
     hardware: Hardware
@@ -130,6 +131,13 @@ class Bill:
     def total_j(self) -> float:
         """No more: see `per_read_j` and `all_reads_j`."""
         raise AttributeError("'total_j' is now 'per_read_j', and of all reads 'all_reads_j'")
+
+    @property
+    def interval(self) -> JoulesInterval:
+        """Joules of one read with the ends that the ranges of their prices give, and each price's
+        (see `joules_interval`); operations are counted exactly.
+        """
+        return joules_interval(self.hardware, self.total_operations, self.rho, self.draws)
 
     @property
     def all_reads_j(self) -> float:
@@ -218,12 +226,14 @@ class Bill:
         what is infinite.
         """
         coverage = self.coverage
+        interval = self.interval
         whole = {
             "hardware": self.name,
             "stimuli": self.stimuli,
             "reads": self.reads,
             "rho": self.rho,
             "joules_per_read": self.per_read_j,
+            "joules_per_read_interval": [interval.low, interval.high],
             "joules_by_part": self.energy.parts,
             "joules_by_layer": {
                 layer: energy.parts for layer, energy in self.energy_by_layer.items()
@@ -266,6 +276,7 @@ def bill_text(bill: Bill) -> str:
         _joules(bill),
         _operations(bill),
         _latency(bill),
+        _ranges(bill),
         _adcs(bill),
         bill.coverage.lines(),
         _warnings(bill),
@@ -280,9 +291,26 @@ def _heading(bill: Bill) -> Iterator[str]:
         f"{counted(bill.reads, 'read', 'reads')}"
     )
     yield (
-        f"{bill.name}: {format_energy(bill.per_read_j)} per read, "
+        f"{bill.name}: {format_energy(bill.per_read_j)} per read{_ends(bill)}, "
         f"{counted(bill.total_cycles, 'cycle', 'cycles')} ({over})"
     )
+
+
+def _ends(bill: Bill) -> str:
+    """The ends of the interval, " [low, high]"; empty where there are none."""
+    found = bill.interval
+    if found.deciding is None:
+        return ""
+    return f" [{format_energy(found.low)}, {format_energy(found.high)}]"
+
+
+def _ranges(bill: Bill) -> Iterator[str]:
+    deciding = bill.interval.deciding
+    if deciding is not None:
+        yield (
+            f"interval: from the ranges of its prices, most from that of {deciding.price} "
+            f"({deciding.basis})"
+        )
 
 
 def _joules(bill: Bill) -> Iterator[str]:

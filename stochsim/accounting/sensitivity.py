@@ -260,13 +260,21 @@ def sensitivity_json(bill: Bill) -> dict[str, Any]:
 
 
 def _share_lines(bill: Bill) -> Iterator[str]:
-    rows = [["price", "of", "share", "+10 % of it moves the total by"]]
+    ranges = {one.price: one for one in bill.interval.ranges}
+    head = ["price", "of", "share", "+10 % of it moves the total by"]
+    rows = [[*head, "its range moves it by", "range from"]]
     for row in price_shares(bill):
         if row.joules > 0:
-            rows.append(
-                [row.price, ", ".join(row.kinds), f"{row.share:.1%}", f"{row.share / 10:+.2%}"]
-            )
+            one = ranges[row.price]
+            ends = [(end - one.joules) / bill.per_read_j for end in (one.low, one.high)]
+            moved = f"{_percent(ends[0])} to {_percent(ends[1])}" if one.swing > 0 else "-"
+            shares = [f"{row.share:.1%}", f"{row.share / 10:+.2%}"]
+            rows.append([row.price, ", ".join(row.kinds), *shares, moved, one.basis])
     return columns(rows, left=2)
+
+
+def _percent(share: float) -> str:
+    return "0%" if abs(share) < 0.005 else f"{share:+.0%}"
 
 
 def _alternative_lines(bill: Bill) -> Iterator[str]:

@@ -9,7 +9,9 @@ from .measured import Measured as Measured
 from .measured import read_measured as read_measured
 from .operating_point import OperatingPoint as OperatingPoint
 from .parameter import Parameter as Parameter
-from .residuals import converter_residuals as converter_residuals
+from .residuals import MACHINE as MACHINE
+from .residuals import confront_prices as confront_prices
+from .residuals import confronted_prices as confronted_prices
 from .residuals import recorded_spread as recorded_spread
 from .scoreboard import Score as Score
 from .scoreboard import Scored as Scored

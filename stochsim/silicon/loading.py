@@ -34,7 +34,7 @@ def load_macro(name: AnyPath) -> Macro:
 
     >>> from stochsim.silicon import load_macro
     >>> load_macro("neurram").node_nm
-    130
+    130.0
     """
     if str(name).endswith(".toml"):
         return _read(as_path("name", name))

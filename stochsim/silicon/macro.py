@@ -168,7 +168,7 @@ class Macro(Settings):
         >>> from stochsim.silicon import load_macro
         >>> point = load_macro("wang").at(voltage_v=0.9)
         >>> f"{point.per_mac_fj:.3g} fJ per MAC, {point.tops_per_w:.3g} TOPS/W"
-        '88.8 fJ per MAC, 22.5 TOPS/W'
+        '87.1 fJ per MAC, 23 TOPS/W'
         """
         values = {name: one.default for name, one in self.conditions.items()}
         flags = []

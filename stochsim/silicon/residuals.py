@@ -2,43 +2,90 @@
 stochsim.
 """
 
-import math
-import statistics
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from importlib import resources
+from typing import Any, NamedTuple
 
+from stochsim.energy import PRICES, Price
 from stochsim.settings import read_toml
 from stochsim.silicon.scoreboard import Score
 from stochsim.silicon.spread import Spread, spread_between
 
-MACHINE, ADC = "machine", "adc"
+MACHINE = "machine"
 _FILE = resources.files("stochsim.silicon") / "residuals.toml"
+
+
+class Converter(NamedTuple):
+    """A converter that was measured in a macro: the part, the parameter that is the number of
+    conversions of one operation and pass, and bits.
+    """
+
+    part: str
+    conversions: str
+    bits: int
+
+
 _CONVERTERS = {
-    "jia": "converter",
-    "neurram": "neuron operations and control",
-    "wang": "converter out (ADC)",
+    "jia": Converter("converter", "columns", 8),
+    "wang": Converter("converter out (ADC)", "outputs", 8),
 }
-"""The part of each macro that is a converter, modelled by a price of another source."""
+"""Converters whose joules were published apart; NeuRRAM's are those of its own price."""
+
+
+@functools.cache
+def _recorded() -> dict[str, Any]:
+    with resources.as_file(_FILE) as path:
+        return read_toml(path)
 
 
 def recorded_spread(kind: str) -> Spread:
-    """The spread of modelled joules between machines that were measured: of whole macros without
-    any joule of their own ("machine"), or of their converters ("adc").
+    """The spread of modelled joules between machines that were measured: "machine", of whole macros
+    with their fitted parameters at their prior.
 
     >>> from stochsim.silicon import recorded_spread
-    >>> sorted(recorded_spread("adc").by_macro)
-    ['jia', 'neurram', 'wang']
+    >>> sorted(recorded_spread("machine").by_macro)
+    ['colonnade', 'jia', 'neurram', 'sinangil', 'wang']
     """
-    with resources.as_file(_FILE) as path:
-        return spread_between(read_toml(path)[kind])
+    return spread_between(_recorded()[kind])
 
 
-def converter_residuals(scores: Sequence[Score]) -> dict[str, float]:
-    """Mean log(modelled / measured) of the converters of scored macros."""
-    found = {}
-    for score in scores:
-        part = _CONVERTERS.get(score.macro.name)
-        logs = [math.log(one.ratio) for one in score.predicted("part") if one.row.part == part]
-        if logs:
-            found[score.macro.name] = statistics.fmean(logs)
+def confronted_prices() -> Mapping[str, Mapping[str, float]]:
+    """Measured over priced joules by macro, of every price that was held against a chip.
+
+    >>> from stochsim.silicon import confronted_prices
+    >>> confronted_prices()["adc-zigzag-28nm"]["jia"] > 2
+    True
+    """
+    found: Mapping[str, Mapping[str, float]] = _recorded()["prices"]
     return found
+
+
+def confront_prices(scores: Sequence[Score]) -> dict[str, dict[str, float]]:
+    """The same, found anew from scored macros: converters of published energy against every price
+    of the book for one, at the machine's bits and supply, and at its node where a price takes one.
+    """
+    found: dict[str, dict[str, float]] = {}
+    for one in scores:
+        converter = _CONVERTERS.get(one.macro.name)
+        if converter is None:
+            continue
+        row = next(row for row in one.rows if row.row.part == converter.part)
+        point = one.macro.at(**row.row.conditions)
+        count = one.macro.parameters[converter.conversions].value
+        measured_j = row.row.value * 1e-15 * point.macs / count
+        for price in PRICES.values():
+            if price.kind == "adc" and not price.required and price.tag not in ("unv", "floor"):
+                joules = _at_node(price, one.macro.node_nm).energy_j(
+                    (converter.bits,), point.conditions["voltage_v"]
+                )
+                if joules > 0:
+                    found.setdefault(price.name, {})[one.macro.name] = measured_j / joules
+    return found
+
+
+def _at_node(price: Price, node_nm: float) -> Price:
+    """The price with the machine's node where that is a parameter."""
+    if "node_nm" not in price.parameters:
+        return price
+    return price.with_parameters(node_nm=node_nm)

@@ -102,6 +102,7 @@ def test_a_bill_as_plain_values() -> None:
     energy = two_layers().energy
     table = json.loads(json.dumps(bill.to_json(), allow_nan=False))
     rows, prices = table.pop("operations"), table.pop("prices")
+    assert table.pop("joules_per_read_interval") == [bill.interval.low, bill.interval.high]
     assert table == {
         "hardware": "digital-45nm",
         "stimuli": 2,

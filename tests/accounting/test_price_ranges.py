@@ -1,0 +1,99 @@
+"""Ranges of prices: by hand, added in squares, and common to what is compared."""
+
+import math
+
+import pytest
+from shownbills import ARRAY, DIGITAL, noiseless, two_layers
+
+from stochsim.accounting import JoulesInterval, PriceRange, compared, joules_interval
+from stochsim.energy import Operation, Operations, price
+from stochsim.silicon import confronted_prices, recorded_spread
+
+CLOSE = 1e-12
+
+
+def close(value):
+    return pytest.approx(value, rel=CLOSE)
+
+
+def test_a_converter_has_what_chips_took_and_the_other_models():
+    own_j = price("adc-zigzag-28nm").energy_j((8,), 0.9)
+    found = joules_interval(ARRAY, Operations({Operation("adc", (8,)): 10}))
+    others = [price(name).energy_j((8,), 0.9) for name in ("adc-accelergy", "adc-isaac-32nm")]
+    measured = confronted_prices()["adc-zigzag-28nm"]
+    assert found.joules == close(10 * own_j)
+    assert found.low == close(10 * own_j)
+    assert found.high == close(10 * max(*others, *(own_j * one for one in measured.values())))
+    (one,) = found.ranges
+    assert one.basis == "measured: jia, wang and adc-accelergy, adc-isaac-32nm"
+
+
+def test_a_price_that_nothing_was_held_against_has_the_spread_of_machines():
+    found = joules_interval(DIGITAL, Operations({Operation("multiply", (4, 4)): 7}))
+    spread = recorded_spread("machine")
+    assert found.low == close(found.joules * spread.low)
+    assert found.high == close(found.joules * spread.high)
+
+
+def test_a_table_that_begins_at_wider_operands_is_no_other_model():
+    ranges = {}
+    for bits in (4, 8):
+        found = joules_interval(DIGITAL, Operations({Operation("multiply", (bits, bits)): 1}))
+        ranges[bits] = found.ranges[0].basis
+    assert ranges == {4: "spread of measured machines", 8: "multiply-horowitz-45nm"}
+
+
+def test_a_memory_below_the_smallest_that_is_listed_is_compared_as_that():
+    found = joules_interval(DIGITAL, Operations({Operation("code_memory", (800,)): 64}))
+    assert found.joules == close(64 * price("memory-sram-45nm").energy_j((65536,)))
+    assert found.ranges[0].basis == "memory-sram-horowitz-45nm"
+    assert max(found.low, found.high, key=lambda end: abs(end - found.joules)) == close(10e-12)
+
+
+def test_prices_are_added_in_squares_and_operations_of_one_price_by_themselves():
+    one = JoulesInterval(
+        10.0, (PriceRange("a", 6.0, 3.0, 9.0, ""), PriceRange("b", 4.0, 0.0, 16.0, ""))
+    )
+    assert (one.low, one.high) == (close(10 - 5), close(10 + math.hypot(3, 12)))
+    assert one.deciding.price == "b"
+    two = Operations({Operation("multiply", (4, 4)): 3, Operation("multiply", (2, 4)): 5})
+    found = joules_interval(DIGITAL, two)
+    assert len(found.ranges) == 1
+    assert found.high / found.joules == close(recorded_spread("machine").high)
+
+
+def test_an_interval_is_of_one_read_and_holds_the_bill():
+    bill = two_layers()
+    found = bill.interval
+    assert found.joules == close(bill.per_read_j)
+    assert found.low < bill.per_read_j < found.high
+    assert bill.to_json()["joules_per_read_interval"] == [found.low, found.high]
+
+
+def test_what_is_free_or_infinite_has_no_range():
+    found = joules_interval(DIGITAL, Operations({Operation("adc", (4,)): 9}))
+    assert (found.low, found.joules, found.high, found.deciding) == (0, 0, 0, None)
+    assert noiseless().interval.joules == math.inf
+    assert "interval: from the ranges" not in str(noiseless())
+    assert "interval: from the ranges" in str(two_layers())
+
+
+def choice(**joules):
+    parts = (PriceRange(name, one, one / 2, 3 * one, "") for name, one in joules.items())
+    return JoulesInterval(sum(joules.values()), tuple(parts))
+
+
+def test_a_common_price_cancels_between_choices():
+    """Alone the two overlap far: .5 to 3 against .55 to 3.3."""
+    assert compared(choice(adc=1.0), choice(adc=1.1)).is_certain
+    found = compared(choice(adc=1.0, add=2.0), choice(adc=3.0, add=0.1))
+    assert found.difference == close(0.1)
+    assert found.deciding == "add"  # at its upper end the first costs 5.7 more
+    assert found.doubt == close(math.hypot(2.0 / 2, 1.9 * 2))
+    assert not found.is_certain
+
+
+def test_prices_of_one_choice_alone_count_whole():
+    found = compared(choice(adc=1.0), choice(add=4.0))
+    assert found.doubt == close(math.hypot(2.0, 2.0))
+    assert found.is_certain
