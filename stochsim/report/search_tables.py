@@ -11,6 +11,7 @@ from stochsim.posterior import Estimate
 from stochsim.report import search_text as words
 from stochsim.report.console_tables import CONSOLE_COLUMNS
 from stochsim.report.csv_tables import write_whole
+from stochsim.report.search_doubt import doubt_words
 from stochsim.search import Measured, Outcome
 from stochsim.settings import ruled_columns
 from stochsim.studies import value_text
@@ -174,9 +175,10 @@ def console_text(outcome: Outcome) -> str:
     sentences = [
         words.headline(outcome),
         words.difference_words(outcome),
+        doubt_words(outcome),
         words.progress_words(outcome),
     ]
-    lines = [textwrap.fill(sentence, CONSOLE_COLUMNS) for sentence in sentences]
+    lines = [textwrap.fill(sentence, CONSOLE_COLUMNS) for sentence in sentences if sentence]
     heads = ["ADC model", "price [tag]", "energy", "S", "D", "choice"]
     letters = {
         setting: chr(ord("A") + index % 26) for index, (setting, _) in enumerate(outcome.groups)

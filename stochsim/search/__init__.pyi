@@ -2,6 +2,8 @@ from .answer import Answer as Answer
 from .answer import Outcome as Outcome
 from .measured_setting import OWN as OWN
 from .measured_setting import Measured as Measured
+from .rival_settings import Rivals as Rivals
+from .rival_settings import rivals as rivals
 from .run_search import run_optimize as run_optimize
 from .run_search import search_needs_of as search_needs_of
 from .search_settings import OptimizeFile as OptimizeFile

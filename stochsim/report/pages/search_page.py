@@ -16,6 +16,7 @@ from stochsim.report.csv_tables import write_whole
 from stochsim.report.figures.search_figures import bill_figure, front_figure
 from stochsim.report.figures.style import to_png, to_svg
 from stochsim.report.pages.templates import rendered
+from stochsim.report.search_doubt import doubt_words
 from stochsim.search import Outcome
 from stochsim.settings import AnyPath, StochsimError, as_path
 
@@ -54,6 +55,7 @@ def render(outcome: Outcome) -> str:
         subtitle=_subtitle(outcome),
         headline=words.headline(outcome),
         difference=words.difference_words(outcome),
+        doubt=doubt_words(outcome),
         progress=words.progress_words(outcome),
         unverified=words.unverified_words(outcome),
         answer_heads=tables.ANSWER_HEADS,
