@@ -10,6 +10,9 @@ from .fixed_operations import add_fixed as add_fixed
 from .fixed_operations import add_reads as add_reads
 from .latency import cycles_by_layer as cycles_by_layer
 from .latency import layer_cycles as layer_cycles
+from .macro_bill import MacroBill as MacroBill
+from .macro_bill import MacroLayer as MacroLayer
+from .macro_bill import bill_on_macro as bill_on_macro
 from .meter import OFF as OFF
 from .meter import Meter as Meter
 from .meter import Sharing as Sharing

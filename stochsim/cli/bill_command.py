@@ -39,6 +39,12 @@ def add_to(actions: Any) -> None:
         "network)",
     )
     bill.add_argument(
+        "--macro",
+        metavar="M",
+        help="in place of a chip: a macro that was built and measured (`stochsim energy silicon`), "
+        "or its TOML file; joules of its array alone",
+    )
+    bill.add_argument(
         "--bits",
         type=_widths,
         metavar="B",
@@ -85,10 +91,61 @@ def _bill(args: argparse.Namespace) -> None:
     """
     from stochsim.accounting import compare_adc_models, sensitivity_text
 
+    if args.macro is not None:
+        print(_on_macro(args))
+        return
     about, bill = _found(args)
     if args.json is not None:
         _write(args.json, about, bill)
     print(f"{about}\n\n{bill}\n\n{sensitivity_text(bill)}\n\n{compare_adc_models(bill)}")
+
+
+def _on_macro(args: argparse.Namespace) -> str:
+    """What the target is, and its bill on a measured macro."""
+    from stochsim.accounting import bill_on_macro
+    from stochsim.settings import SettingError
+    from stochsim.silicon import load_macro
+
+    for name in ("hardware", "reads", "stimuli", "json"):
+        if getattr(args, name) is not None:
+            rule = "belongs to a chip; a macro's joules are those of one read, whatever the data"
+            raise SettingError.of(f"--{name}", str(getattr(args, name)), rule)
+    macro = load_macro(args.macro)
+    about, program, x = _program_of(args)
+    return f"{about}\n\n{bill_on_macro(program, macro, x)}"
+
+
+def _program_of(args: argparse.Namespace) -> tuple[str, "Program", Any]:
+    """What the target is, its program, and stimuli of a converted network."""
+    from stochsim.program import WIRINGS, Graph, load_program, random_program, read_folder
+    from stochsim.settings import SettingError
+
+    path = Path(args.target)
+    if _SHAPE.fullmatch(args.target) and not path.exists():
+        widths = args.bits or (8, 8, 8)
+        sizes = tuple(map(int, args.target.split("-")))
+        words = "/".join(map(str, widths))
+        about = f"a network of shape {args.target} at {words} bits (weight/input/output)"
+        return about, random_program(sizes, widths, 0.0)[0], None
+    if (path / "store.sqlite").exists():
+        from stochsim.studies import open_run
+
+        with open_run(path) as results:
+            found = bill_target.named_network(results, args)
+        return f"{path}: {found.label}", _checkpoint(found.checkpoint), None
+    about = f"the network of {path}"
+    if path.suffix == ".safetensors" and path.is_file():
+        _check_no_bits(about, args)
+        return about, _checkpoint(path), None
+    if not path.is_dir():
+        raise SettingError.of("RUN|MODEL", args.target, f"should be {_ABOUT}")
+    _check_no_bits(about, args)
+    if read_folder(path, (*WIRINGS, Graph.kind)).kind != Graph.kind:
+        return about, load_program(path), None
+    from stochsim.lowering import load_converted
+
+    converted = load_converted(path)
+    return about, converted.program, converted.examples[:1].numpy()
 
 
 def _found(args: argparse.Namespace) -> tuple[str, "Bill"]:

@@ -12,6 +12,7 @@ from .parameter import Parameter as Parameter
 from .residuals import MACHINE as MACHINE
 from .residuals import confront_prices as confront_prices
 from .residuals import confronted_prices as confronted_prices
+from .residuals import largest_error as largest_error
 from .residuals import recorded_spread as recorded_spread
 from .scoreboard import Score as Score
 from .scoreboard import Scored as Scored

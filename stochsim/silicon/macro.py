@@ -62,13 +62,13 @@ Boundary = Literal["in", "out", "unknown"]
 class Macro(Settings):
     """A macro that was built and measured.
 
-    An operation is one product of all inputs and outputs that the array takes at once, of whole
-    inputs: `macs` multiply-accumulates in `seconds`, in `passes` of the array, `latency_s` from its
-    first input to its last output; `copies` arrays work beside each other. Formulas are over
-    CONDITIONS, the parameters, `node_nm`, `nominal_v`, SUPPLY and `define` (each over those before
-    it); numbers in them other than 0, 1 and 2 are parameters, which have a source. Raises
-    SettingError for formulas that do not read, unknown names, numbers without a source, and
-    parameters that nothing uses.
+    An operation is one product of all `inputs` and `outputs` that the array takes at once, of whole
+    inputs: their product is its multiply-accumulates, in `seconds`, in `passes` of the array,
+    `latency_s` from its first input to its last output; `copies` arrays work beside each other.
+    Formulas are over CONDITIONS, the parameters, `node_nm`, `nominal_v`, SUPPLY and `define` (each
+    over those before it); numbers in them other than 0, 1 and 2 are parameters, which have a
+    source. Raises SettingError for formulas that do not read, unknown names, numbers without a
+    source, and parameters that nothing uses.
     """
 
     name: Text
@@ -80,7 +80,8 @@ class Macro(Settings):
     conditions: dict[str, Condition]
     parameters: dict[str, Parameter]
     define: dict[str, str] = pydantic.Field(default_factory=dict)
-    macs: Text
+    inputs: Text
+    outputs: Text
     passes: Text = "1"
     seconds: Text
     latency_s: str = ""
@@ -116,7 +117,7 @@ class Macro(Settings):
         for name, text in self.define.items():
             found.append((("define", name), text, tuple(known)))
             known.append(name)
-        for name in ("macs", "passes", "seconds", "latency_s", "copies"):
+        for name in ("inputs", "outputs", "passes", "seconds", "latency_s", "copies"):
             if getattr(self, name):
                 found.append(((name,), getattr(self, name), tuple(known)))
         for section in ("energy", "area"):
@@ -204,7 +205,8 @@ class Macro(Settings):
             macro=self.name,
             conditions=conditions,
             flags=flags,
-            macs=found["macs",],
+            inputs=found["inputs",],
+            outputs=found["outputs",],
             passes=found["passes",],
             seconds=found["seconds",],
             latency_s=found.get(("latency_s",), found["seconds",]),

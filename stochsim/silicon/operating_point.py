@@ -13,7 +13,8 @@ _UM2_PER_MM2 = 1e6
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """One operation of a macro: `macs` multiply-accumulates of whole inputs and weights.
+    """One operation of a macro: `inputs` times `outputs` multiply-accumulates of whole inputs and
+    weights, in `passes` of the array.
 
     energy_j: by part, of one array; in_efficiency: the parts that the published efficiency has;
     area_um2: by part; copies: arrays that work beside each other; one MAC is `ops_per_mac`
@@ -23,7 +24,8 @@ class OperatingPoint:
     macro: str
     conditions: Mapping[str, float]
     flags: tuple[str, ...]
-    macs: float
+    inputs: float
+    outputs: float
     passes: float
     seconds: float
     latency_s: float
@@ -32,6 +34,11 @@ class OperatingPoint:
     in_efficiency: tuple[str, ...]
     area_um2: Mapping[str, float]
     ops_per_mac: int = 2
+
+    @property
+    def macs(self) -> float:
+        """Multiply-accumulates of one operation."""
+        return self.inputs * self.outputs
 
     @property
     def published_j(self) -> float:

@@ -28,7 +28,7 @@ class Converter(NamedTuple):
 
 _CONVERTERS = {
     "jia": Converter("converter", "columns", 8),
-    "wang": Converter("converter out (ADC)", "outputs", 8),
+    "wang": Converter("converter out (ADC)", "output_lines", 8),
 }
 """Converters whose joules were published apart; NeuRRAM's are those of its own price."""
 
@@ -48,6 +48,18 @@ def recorded_spread(kind: str) -> Spread:
     ['colonnade', 'jia', 'neurram', 'sinangil', 'wang']
     """
     return spread_between(_recorded()[kind])
+
+
+def largest_error(macro: str) -> float | None:
+    """The largest |log(modelled / measured)| of a macro's energies that count; None for others than
+    those that come with stochsim.
+
+    >>> from stochsim.silicon import largest_error
+    >>> largest_error("neurram") < 0.1, largest_error("my macro")
+    (True, None)
+    """
+    found: float | None = _recorded()["largest"].get(macro)
+    return found
 
 
 def confronted_prices() -> Mapping[str, Mapping[str, float]]:

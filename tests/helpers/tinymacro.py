@@ -22,7 +22,8 @@ def tiny(**changes):
             "cycle_s": Parameter(value=1e-9, unit="s", tag="published", source="made up"),
             "rows": Parameter(value=8, unit="rows", tag="published", source="made up"),
         },
-        "macs": "rows",
+        "inputs": "rows",
+        "outputs": "1",
         "passes": "input_bits",
         "seconds": "input_bits * cycle_s",
         "energy": {

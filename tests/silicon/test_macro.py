@@ -93,8 +93,8 @@ def test_a_supply_at_which_no_logic_works_is_refused():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"macs": "rows * 3"}, "should be a parameter, which names its source"),
-        ({"macs": "row"}, "did you mean 'rows'"),
+        ({"inputs": "rows * 3"}, "should be a parameter, which names its source"),
+        ({"inputs": "row"}, "did you mean 'rows'"),
         ({"seconds": "cycle_s *"}, "not an expression"),
         ({"parameters": parameters(spare=tiny().parameters["rows"])}, "'spare': is in no formula"),
         ({"conditions": {**tiny().conditions, "bits": Condition(default=1, range=(1, 2))}}, "bits"),

@@ -1,0 +1,75 @@
+"""A network on a measured macro: tiles by hand."""
+
+import math
+
+import numpy as np
+import pytest
+from tinymacro import tiny
+
+from stochsim.accounting import bill_on_macro
+from stochsim.program import random_program
+from stochsim.settings import SettingError
+from stochsim.silicon import largest_error, load_macro, recorded_spread
+
+
+def test_operations_are_tiles_of_inputs_and_outputs():
+    """100 inputs on 64 lines, 40 neurons on 16: 2 x 3 operations; 40 x 10 the next."""
+    program, _ = random_program((100, 40, 10), (8, 8, 8), sigma=0.5)
+    bill = bill_on_macro(program, load_macro("wang"))
+    assert [one.operations for one in bill.layers] == [6, 1]
+    assert [one.used for one in bill.layers] == pytest.approx([4000 / 6144, 400 / 1024], rel=1e-12)
+    each_j = load_macro("wang").at().all_j
+    assert bill.per_read_j == pytest.approx(7 * each_j, rel=1e-12)
+    assert bill.seconds == pytest.approx(7 * load_macro("wang").at().seconds, rel=1e-12)
+
+
+def test_widths_are_each_layers_own_and_other_conditions_as_given():
+    program, _ = random_program((128, 16), (2, 4, 4), sigma=0.5)
+    macro = load_macro("colonnade")
+    (layer,) = bill_on_macro(program, macro, voltage_v=0.8).layers
+    assert layer.point == macro.at(input_bits=4, weight_bits=2, voltage_v=0.8)
+    assert layer.operations == math.ceil(16 / 14)
+
+
+def test_parts_beside_the_published_efficiency_are_billed_too():
+    program, _ = random_program((2304, 64), (4, 4, 4), sigma=0.5)
+    (layer,) = bill_on_macro(program, load_macro("jia")).layers
+    assert layer.used == 1
+    assert layer.joules == layer.point.all_j > layer.point.published_j
+
+
+def test_copies_work_at_the_same_time():
+    program, _ = random_program((256, 128), (4, 4, 6), sigma=0.5)
+    bill = bill_on_macro(program, load_macro("neurram"))
+    assert bill.seconds == pytest.approx(bill.layers[0].point.seconds / 48, rel=1e-12)
+
+
+def test_the_interval_is_the_models_error_or_that_of_an_unknown_machine():
+    program, _ = random_program((64, 16), (8, 8, 8), sigma=0.5)
+    bill = bill_on_macro(program, load_macro("wang"))
+    assert bill.interval[1] == pytest.approx(
+        bill.per_read_j * math.exp(largest_error("wang")), rel=1e-12
+    )
+    outside = bill_on_macro(program, load_macro("wang"), voltage_v=1.5)
+    spread = recorded_spread("machine")
+    assert outside.interval[1] == pytest.approx(outside.per_read_j * spread.high, rel=1e-12)
+    assert "extrapolated" in str(outside)
+    own = bill_on_macro(random_program((8, 8), (4, 1, 4), sigma=0.5)[0], tiny())
+    assert own.interval[0] == pytest.approx(own.per_read_j * spread.low, rel=1e-12)
+
+
+def test_what_is_no_program_or_condition_is_refused():
+    program, _ = random_program((8, 8), (8, 8, 8), sigma=0.5)
+    with pytest.raises(SettingError, match="should be a Program"):
+        bill_on_macro(np.ones(3), load_macro("wang"))
+    with pytest.raises(SettingError, match="should be a Macro"):
+        bill_on_macro(program, "wang")
+    with pytest.raises(SettingError, match="no condition of wang"):
+        bill_on_macro(program, load_macro("wang"), registers=3)
+
+
+def test_the_text_says_what_is_left_out():
+    program, _ = random_program((64, 16), (8, 8, 8), sigma=0.5)
+    text = str(bill_on_macro(program, load_macro("wang")))
+    assert text.startswith("wang: 110 pJ per read [")
+    assert "not in it, or not known to be: input and output buffers, clock tree" in text
