@@ -7,6 +7,7 @@ import functools
 import hashlib
 import itertools
 import json
+import math
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
@@ -220,6 +221,13 @@ class Macro(Settings):
         )
 
     def _supply(self, voltage_v: float) -> float:
+        """The ratio SUPPLY; not a number where no formula uses it, for the polynomials of a node
+        end at a least supply.
+        """
+        if not any(
+            SUPPLY in _formula(text, names).names for _, text, names in self._all_formulas()
+        ):
+            return math.nan
         target = Scaling(node_nm=self.node_nm, voltage_v=voltage_v)
         return energy_ratio(target, self.node_nm, self.nominal_v)
 

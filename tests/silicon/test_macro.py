@@ -156,3 +156,13 @@ def test_names_and_files(tmp_path):
     path.write_text('name = "own"\n[parameters.rows]\nvalue = 8\nunit = "1"\n', encoding="utf-8")
     with pytest.raises(SettingError, match=r"own.toml.*'parameters.rows.tag' is missing"):
         load_macro(str(path))
+
+
+def test_clocks_follow_the_alpha_power_law_of_the_supply():
+    macro = load_macro("jia")
+    fast, slow = (macro.at(voltage_v=volts).seconds for volts in (1.2, 0.85))
+    assert slow == pytest.approx(54 * 25e-9, rel=1e-12)
+    speeds = [(volts - 0.35) ** 1.3 / volts for volts in (1.2, 0.85)]
+    assert slow / fast == pytest.approx(speeds[0] / speeds[1], rel=1e-12)
+    with pytest.raises(SettingError, match="has no value at"):
+        macro.at(voltage_v=0.3)
