@@ -48,6 +48,8 @@ def _formats() -> Iterable[str]:
 
 
 BIT_AXES = ("weight_bits", "input_bits", "output_bits")
+FORMAT_AXES = {"output_bits": "output_format"}
+"""The axes of number formats, by that of the widths that they have."""
 _BITS: dict[str, Any] = {
     "kind": int,
     "limits": {"ge": 1, "le": 8},
@@ -167,7 +169,6 @@ _ENTRIES = (
         choices=_formats,
         say=lambda value: f"{value} outputs",
         tasks=("chip_samples",),
-        in_search=False,
         names_network=False,
     ),
     Axis(
