@@ -17,6 +17,7 @@ from stochsim.networks.hardware_noise import Draws, HardwareNoise, with_chances
 from stochsim.networks.layer_program import quantizer_of
 from stochsim.networks.network_settings import NetworkSettings
 from stochsim.networks.quantizers import (
+    MOST_BITS,
     activation_quantizer,
     bits_of,
     nearest_weights,
@@ -37,8 +38,6 @@ LOWEST_SIGMA = 1e-3
 """Training keeps sigma between this share of the output range's half width and the half width
 itself.
 """
-
-MOST_BITS = 8
 
 
 class Network(torch.nn.Module, ABC):

@@ -26,6 +26,8 @@ from brevitas.quant import (
 )
 from torch.autograd.function import once_differentiable
 
+MOST_BITS = 8
+
 
 class _LogScaleActivation(Int8ActPerTensorFloatMinMaxInit):
     """Brevitas's learned per-tensor scale, as a logarithm: one learning rate then fits steps of
