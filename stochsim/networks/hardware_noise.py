@@ -11,7 +11,6 @@ import torch
 import stochsim.networks.forked_torch  # noqa: F401 - all that runs torch here loads this file
 from stochsim.formats import BLOCK_FORMATS
 from stochsim.hardware import SAME, Hardware, InputRounding
-from stochsim.networks.network_settings import NetworkSettings
 from stochsim.settings import SettingError
 
 _DITHER_LSB = {"none": 0.0, "stochastic": 1 / math.sqrt(12), "triangular": 1 / math.sqrt(6)}
@@ -64,17 +63,16 @@ class HardwareNoise:
             own.input_rounding,
         )
 
-    def check_formats(self, settings: NetworkSettings) -> None:
-        """Raise SettingError for number formats of a network with whose noise training has no model
-        of.
+    def check_formats(self, weight_format: str | None, input_format: str | None) -> None:
+        """Raise SettingError for number formats, None for integers, of which training has no model
+        beside this noise.
         """
-        rule = "noise-aware training has no model of {} beside it"
-        if self.input_dither and settings.input_format is not None:
+        rule = "noise-aware training has no model of its values beside {}"
+        if self.input_dither and input_format is not None:
             what = "stochastic rounding of inputs"
-            raise SettingError.of("input_format", settings.input_format, rule.format(what))
-        if self.has_noisy_weights and settings.weight_format in BLOCK_FORMATS:
-            what = "noise of weights"
-            raise SettingError.of("weight_format", settings.weight_format, rule.format(what))
+            raise SettingError.of("input_format", input_format, rule.format(what))
+        if self.has_noisy_weights and weight_format in BLOCK_FORMATS:
+            raise SettingError.of("weight_format", weight_format, rule.format("noise of weights"))
 
     def variance(
         self,

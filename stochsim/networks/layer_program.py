@@ -43,9 +43,14 @@ def program_layer(
     """
     bias = bias_of(layer)
     bits = settings.weight_bits_of(name)
+    of_neurons = settings.has_scales_of_neurons(name)
     assert bits is not None
     return Layer(
-        **(_of_format(layer) if isinstance(layer, FormatLinear) else _of_integers(layer)),
+        **(
+            _of_format(layer)
+            if isinstance(layer, FormatLinear)
+            else _of_integers(layer, of_neurons)
+        ),
         weight_bits=bits,
         input=quantizers[0],
         output=quantizers[1],
@@ -55,32 +60,29 @@ def program_layer(
     )
 
 
-def _of_integers(layer: Any) -> dict[str, Any]:
+def _of_integers(layer: Any, of_neurons: bool) -> dict[str, Any]:
     """Weights of Brevitas, as fields of a `Layer`."""
     weight = layer.quant_weight()
     codes = weight.int().numpy().astype(np.int8)
-    return {"weight_codes": codes, "weight_scale": _scales(weight.scale)}
+    scale = weight.scale.detach()
+    return {
+        "weight_codes": codes,
+        "weight_scale": array_of(scale)[:, 0] if of_neurons else float(scale),
+    }
 
 
 def _of_format(layer: FormatLinear) -> dict[str, Any]:
     """Weights of a number format, likewise."""
     grid = layer.grid
+    scale = grid.weight_scale().detach()
     blocks = grid.block_size is not None
     return {
         "weight_codes": grid.codes(layer.weight).numpy().astype(np.int8),
-        "weight_scale": _scales(grid.weight_scale()),
+        "weight_scale": array_of(scale) if scale.ndim else float(scale),
         "weight_book": grid.book,
         "block_size": grid.block_size,
         "block_scales": grid.block_scales if blocks else FP16,
     }
-
-
-def _scales(scale: torch.Tensor) -> float | np.ndarray:
-    """One scale, or those of neurons, Brevitas's (neuron, 1) too, or of blocks."""
-    if not scale.ndim:
-        return float(scale.detach())
-    found = array_of(scale)
-    return found[:, 0] if found.shape[1:] == (1,) else found
 
 
 def float_layer(layer: Any) -> FloatLayer:

@@ -136,11 +136,20 @@ class Request:
             raise SettingError.of("train.decoder", "own", rule, ["shared"])
         self._check_layers()
         self._check_chips()
-        first = next(iter(self.space))
-        try:
-            self.study(first).check(self.chip(first))
-        except SettingError as error:
-            raise error.renamed({("grid", "keys"): _KEYS, ("grid",): ("search",)}) from None
+        for setting in self._checked_settings():
+            try:
+                self.study(setting).check(self.chip(setting))
+            except SettingError as error:
+                raise error.renamed({("grid", "keys"): _KEYS, ("grid",): ("search",)}) from None
+
+    def _checked_settings(self) -> list[Setting]:
+        """The first setting, and those with each of the other names on an axis of names."""
+        space = self.space
+        names = [name for name in space.free if space.is_of_names(name)]
+        others = [
+            space.at({name: place}) for name in names for place in range(1, len(space.axes[name]))
+        ]
+        return [next(iter(space)), *others]
 
     def _check_layers(self) -> None:
         fixed = self.file.network.layer_bits or {}

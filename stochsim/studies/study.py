@@ -1,5 +1,6 @@
 """A study: everything a sweep does, read from one TOML file and validated before anything runs."""
 
+import itertools
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -7,7 +8,7 @@ import pydantic
 
 from stochsim.controls import check_control
 from stochsim.data import DataSettings, load_dataset
-from stochsim.formats import format_bits
+from stochsim.formats import BLOCK_FORMATS, element_and_blocks, format_bits
 from stochsim.hardware import (
     Array,
     Hardware,
@@ -41,7 +42,7 @@ from stochsim.settings import (
     errors_in,
     read_toml,
 )
-from stochsim.studies.axes import BIT_AXES, grid_axes
+from stochsim.studies.axes import BIT_AXES, FORMAT_AXES, NETWORK_FORMATS, grid_axes
 from stochsim.studies.axis import value_text
 from stochsim.studies.axis_fields import check_widths_used, holds_axes
 from stochsim.studies.chip_sections import with_sections
@@ -50,6 +51,8 @@ from stochsim.studies.grid import GridSettings
 from stochsim.training import TrainSettings
 
 Key = Annotated[int, pydantic.Field(ge=0, lt=2**63)]  # TOML integers are signed
+MOST_CELL_BITS = 8
+"""Bits of integers that cells and lines of an array hold."""
 CIRCUIT_CONTROL = "langevin"
 """The control that is a recurrent circuit of its own, with time step and steps of the recurrent
 architecture.
@@ -367,28 +370,53 @@ class Study(Settings):
             raise SettingError.of("grid.chip_keys", list(keys), rule)
 
     def _check_formats(self, chips: list[Hardware]) -> None:
-        """Raise SettingError for formats that are no output's: of other widths, and on a chip that
-        has no uneven outputs.
+        """Raise SettingError for formats of widths that the grid does not have, widths without a
+        format, and formats that networks or chips of the grid cannot have.
         """
+        for place, axis in enumerate(FORMAT_AXES.values()):
+            if getattr(self.grid, axis) is not None:
+                self._check_format_widths(axis, {each[place] for each in self.grid.widths()})
+        self._check_formats_of_networks(chips)
         given = self.grid.output_format
-        if given is None:
-            return
-        widths = {outputs for *_, outputs in self.grid.widths()}
-        if not widths:
-            raise _unused("grid.output_format", "quantised networks on the chip", list(given))
-        for name in given:
-            if format_bits(name) not in widths:
-                rule = f"has {format_bits(name)} bits, and no outputs of the grid do"
-                raise SettingError.of("grid.output_format", name, rule)
-        for bits in sorted(widths):
-            if not self.grid.output_formats(bits):
-                rule = f"should name a format of {bits} bits too, as outputs of the grid have"
-                raise SettingError.of("grid.output_format", list(given), rule)
-        for chip in chips:
+        for chip in chips if given is not None else ():
             if chip.noise.dither != "none" or chip.noise.measured_csv:
                 field = "dither" if chip.noise.dither != "none" else "measured_csv"
                 rule = f"should be left out with 'hardware.noise.{field}'"
                 raise SettingError.of("grid.output_format", list(given), rule)
+
+    def _check_format_widths(self, axis: str, widths: set[int]) -> None:
+        given, side = getattr(self.grid, axis), axis.removesuffix("_format")
+        if not widths:
+            raise _unused(f"grid.{axis}", "quantised networks on the chip", list(given))
+        for name in given:
+            if format_bits(name) not in widths:
+                rule = f"has {format_bits(name)} bits, and no {side}s of the grid do"
+                raise SettingError.of(f"grid.{axis}", name, rule)
+        for bits in sorted(widths - {format_bits(name) for name in given}):
+            rule = f"should name a format of {bits} bits too, as {side}s of the grid have"
+            raise SettingError.of(f"grid.{axis}", list(given), rule)
+
+    def _check_formats_of_networks(self, chips: list[Hardware]) -> None:
+        """Raise SettingError for formats beside settings that they have no use for, and on chips
+        that cannot hold them.
+        """
+        if self.grid.weight_format is not None and self.network.layer_bits is not None:
+            given, layers = list(self.grid.weight_format), self.network.layer_bits
+            rule = "a format has one width, that of all layers: leave one of the two out"
+            raise SettingError.of(
+                ("grid.weight_format", "network.layer_bits"), (given, layers), rule
+            )
+        blocks = [name for name in self.grid.weight_format or () if name in BLOCK_FORMATS]
+        if blocks and self.train.weight_scales == "per-channel":
+            fields = ("grid.weight_format", "train.weight_scales")
+            rule = "the format has scales of its own, of blocks"
+            raise SettingError.of(fields, (blocks[0], "per-channel"), rule)
+        for axis, chip in itertools.product(NETWORK_FORMATS, chips):
+            for name in getattr(self.grid, axis) or ():
+                if not name.startswith("int"):
+                    _check_holds(axis, name, chip)
+                    if "noise-aware" in self.grid.method:
+                        _check_modelled(axis, name, chip)
 
     def _check_scales(self) -> None:
         """Raise SettingError for scales of neurons, damping and rounding that no weights have."""
@@ -425,6 +453,31 @@ class Study(Settings):
 def _unused(field: str, owner: str, value: object = NOT_SHOWN) -> SettingError:
     """The error of a setting without effect, whose `owner` the grid does not have."""
     return SettingError.of(field, value, f"belongs to {owner}, which the grid does not have")
+
+
+def _check_holds(axis: str, name: str, chip: Hardware) -> None:
+    """SettingError for a format of a network that a chip has no place for."""
+    bits = element_and_blocks(name)[0].integer_bits
+    if chip.array is not None and bits > MOST_CELL_BITS:
+        rule = (
+            f"its values are integers of {bits} bits, and the array of {chip.name} holds "
+            f"{MOST_CELL_BITS} at most"
+        )
+        raise SettingError.of(f"grid.{axis}", name, rule)
+    if axis == "weight_format" and any(chip.memory.weight_error_rates):
+        rule = f"should be integers on {chip.name}, whose memory makes errors of weights"
+        raise SettingError.of(f"grid.{axis}", name, rule)
+
+
+def _check_modelled(axis: str, name: str, chip: Hardware) -> None:
+    """SettingError for a format of which noise-aware training has no model (this loads torch)."""
+    from stochsim.networks import HardwareNoise
+
+    formats = {**dict.fromkeys(NETWORK_FORMATS), axis: name}
+    try:
+        HardwareNoise.of(chip).check_formats(**formats)
+    except SettingError as error:
+        raise error.inside("grid") from None
 
 
 def _check_noise_aware(hardware: Hardware) -> None:

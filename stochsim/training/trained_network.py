@@ -415,7 +415,7 @@ def train_quantised(  # noqa: PLR0913 - public: settings are given by keyword
     price = ReliabilityCost(start.rho, *settings.price(start.rho, hardware))
     noise = HardwareNoise.of(hardware) if aware and hardware is not None else None
     if noise is not None:
-        noise.check_formats(network.settings)
+        noise.check_formats(network.settings.weight_format, network.settings.input_format)
     training = Training(stimuli, model, settings, price, key, progress, noise)
     if method == "post-training":
         trained = _of(training, _untrained(network, start, training))
