@@ -456,8 +456,12 @@ def _unused(field: str, owner: str, value: object = NOT_SHOWN) -> SettingError:
 
 
 def _check_holds(axis: str, name: str, chip: Hardware) -> None:
-    """SettingError for a format of a network that a chip has no place for."""
-    bits = element_and_blocks(name)[0].integer_bits
+    """SettingError for a format of a network that has no place for stimuli, or none on a chip."""
+    book = element_and_blocks(name)[0]
+    bits = book.integer_bits
+    if book.values[0] >= 0:
+        rule = "should have values of both signs, as stimuli have"
+        raise SettingError.of(f"grid.{axis}", name, rule)
     if chip.array is not None and bits > MOST_CELL_BITS:
         rule = (
             f"its values are integers of {bits} bits, and the array of {chip.name} holds "

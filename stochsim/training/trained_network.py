@@ -136,6 +136,9 @@ class TrainedNetwork:
         >>> full = ss.train(ss.LinearGaussian(neurons=4, noise_sd=0.5), data.train, steps=20, key=0)
         >>> full.quantise(bits=4, key=0).network.settings.weight_bits
         4
+        >>> fp4 = full.quantise(bits=4, key=0, weight_format="fp4-e2m1")
+        >>> ss.to_program(fp4).readout.weight_book.name
+        'fp4-e2m1'
         """
         key = check_whole("key", key, 0, 2**64)
         if method == "post-training" and options.get("weight_damping"):

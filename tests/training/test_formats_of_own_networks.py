@@ -19,8 +19,9 @@ from stochsim.networks import ArchitectureSettings, Draws, NetworkSettings
 from stochsim.networks.network import weight_of
 from stochsim.networks.quantizers import quantise
 from stochsim.program import Program, load_program
-from stochsim.settings import SettingError
+from stochsim.settings import SettingError, StochsimError, read_arrays, write_arrays
 from stochsim.training import load_network, train
+from stochsim.training.checkpoint import FORMAT
 from stochsim.training.terms import ReliabilityCost, objective_of
 
 KINDS = ("single", "deep", "recurrent")
@@ -218,6 +219,17 @@ def test_files_hold_formats_and_scales(kind, name, float_networks, tmp_path):
     to_program(again).save(tmp_path / "program")
     assert np.array_equal(noiseless(load_program(tmp_path / "program")), codes)
     assert f"{name} weights, fp4-e2m1 inputs" in str(again)
+
+
+@pytest.mark.parametrize("place", [0, 3])  # bits, number format
+def test_a_file_with_another_grid_is_refused(place, float_networks, tmp_path):
+    path = tmp_path / "network.safetensors"
+    quantised(float_networks["single"], method="post-training").save(path)
+    stored = read_arrays(path, FORMAT, ("network",), finite=False)
+    stored.arrays["network.readout.grid.kind"][place] += 1
+    write_arrays(path, FORMAT, stored)
+    with pytest.raises(StochsimError, match=r"readout\.grid\.kind.*number format"):
+        load_network(path)
 
 
 QUANTISED = {"inputs": 6, "neurons": 3, "weight_bits": 4, "input_bits": 4, "output_bits": 4}
