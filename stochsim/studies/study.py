@@ -1,6 +1,5 @@
 """A study: everything a sweep does, read from one TOML file and validated before anything runs."""
 
-import itertools
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -8,7 +7,6 @@ import pydantic
 
 from stochsim.controls import check_control
 from stochsim.data import DataSettings, load_dataset
-from stochsim.formats import BLOCK_FORMATS, element_and_blocks, format_bits
 from stochsim.hardware import (
     Array,
     Hardware,
@@ -31,7 +29,6 @@ from stochsim.networks import (
     owners_of_layer,
 )
 from stochsim.settings import (
-    NOT_SHOWN,
     AnyPath,
     Bits,
     KeyPath,
@@ -42,17 +39,17 @@ from stochsim.settings import (
     errors_in,
     read_toml,
 )
-from stochsim.studies.axes import BIT_AXES, FORMAT_AXES, NETWORK_FORMATS, grid_axes
+from stochsim.studies.axes import BIT_AXES, grid_axes
 from stochsim.studies.axis import value_text
 from stochsim.studies.axis_fields import check_widths_used, holds_axes
 from stochsim.studies.chip_sections import with_sections
 from stochsim.studies.chips import check_has_settings, chip_at, with_place
+from stochsim.studies.format_checks import check_formats
 from stochsim.studies.grid import GridSettings
+from stochsim.studies.unused_settings import unused
 from stochsim.training import TrainSettings
 
 Key = Annotated[int, pydantic.Field(ge=0, lt=2**63)]  # TOML integers are signed
-MOST_CELL_BITS = 8
-"""Bits of integers that cells and lines of an array hold."""
 CIRCUIT_CONTROL = "langevin"
 """The control that is a recurrent circuit of its own, with time step and steps of the recurrent
 architecture.
@@ -261,7 +258,7 @@ class Study(Settings):
         for chip in chips:
             self._check_chip(chip)
         self._check_chip_keys(chips)
-        self._check_formats(chips)
+        check_formats(self, chips)
         self._check_scales()
         self._check_options()
         self._check_parts()
@@ -332,11 +329,11 @@ class Study(Settings):
             for name in facts.options:
                 value = getattr(self.network, name)
                 if value is not None and name not in used:
-                    raise _unused(f"network.{name}", f"architecture '{kind}'", value)
+                    raise unused(f"network.{name}", f"architecture '{kind}'", value)
         chains = any(ARCHITECTURES[kind].has_chain for kind in self.grid.architecture)
         if self.measure.steps_between_reads is not None and not (chains and self.grid.widths()):
             owner = "recurrent networks on the chip"
-            raise _unused("measure.steps_between_reads", owner, self.measure.steps_between_reads)
+            raise unused("measure.steps_between_reads", owner, self.measure.steps_between_reads)
 
     def _check_parts(self) -> None:
         """Raise SettingError for a part of the chip where no network runs on one; with
@@ -350,7 +347,7 @@ class Study(Settings):
         parts |= {f"grid.{axis.grid_key}": axis.setting.split(".")[0] for axis in axes}
         for field, part in parts.items():
             if part not in busy:
-                raise _unused(field, "quantised networks on the chip")
+                raise unused(field, "quantised networks on the chip")
 
     def _check_chip_keys(self, chips: list[Hardware]) -> None:
         """Raise SettingError for keys of parts where no network runs on one, or where all parts of
@@ -360,7 +357,7 @@ class Study(Settings):
         if keys is None:
             return
         if not self.grid.widths():
-            raise _unused("grid.chip_keys", "quantised networks on the chip", list(keys))
+            raise unused("grid.chip_keys", "quantised networks on the chip", list(keys))
         if not any(map(parts_differ, chips)):
             rule = (
                 f"all parts of {chips[0].name} are alike: nothing is drawn once per chip "
@@ -368,55 +365,6 @@ class Study(Settings):
                 "weights); valid: leave 'chip_keys' out"
             )
             raise SettingError.of("grid.chip_keys", list(keys), rule)
-
-    def _check_formats(self, chips: list[Hardware]) -> None:
-        """Raise SettingError for formats of widths that the grid does not have, widths without a
-        format, and formats that networks or chips of the grid cannot have.
-        """
-        for place, axis in enumerate(FORMAT_AXES.values()):
-            if getattr(self.grid, axis) is not None:
-                self._check_format_widths(axis, {each[place] for each in self.grid.widths()})
-        self._check_formats_of_networks(chips)
-        given = self.grid.output_format
-        for chip in chips if given is not None else ():
-            if chip.noise.dither != "none" or chip.noise.measured_csv:
-                field = "dither" if chip.noise.dither != "none" else "measured_csv"
-                rule = f"should be left out with 'hardware.noise.{field}'"
-                raise SettingError.of("grid.output_format", list(given), rule)
-
-    def _check_format_widths(self, axis: str, widths: set[int]) -> None:
-        given, side = getattr(self.grid, axis), axis.removesuffix("_format")
-        if not widths:
-            raise _unused(f"grid.{axis}", "quantised networks on the chip", list(given))
-        for name in given:
-            if format_bits(name) not in widths:
-                rule = f"has {format_bits(name)} bits, and no {side}s of the grid do"
-                raise SettingError.of(f"grid.{axis}", name, rule)
-        for bits in sorted(widths - {format_bits(name) for name in given}):
-            rule = f"should name a format of {bits} bits too, as {side}s of the grid have"
-            raise SettingError.of(f"grid.{axis}", list(given), rule)
-
-    def _check_formats_of_networks(self, chips: list[Hardware]) -> None:
-        """Raise SettingError for formats beside settings that they have no use for, and on chips
-        that cannot hold them.
-        """
-        if self.grid.weight_format is not None and self.network.layer_bits is not None:
-            given, layers = list(self.grid.weight_format), self.network.layer_bits
-            rule = "a format has one width, that of all layers: leave one of the two out"
-            raise SettingError.of(
-                ("grid.weight_format", "network.layer_bits"), (given, layers), rule
-            )
-        blocks = [name for name in self.grid.weight_format or () if name in BLOCK_FORMATS]
-        if blocks and self.train.weight_scales == "per-channel":
-            fields = ("grid.weight_format", "train.weight_scales")
-            rule = "the format has scales of its own, of blocks"
-            raise SettingError.of(fields, (blocks[0], "per-channel"), rule)
-        for axis, chip in itertools.product(NETWORK_FORMATS, chips):
-            for name in getattr(self.grid, axis) or ():
-                if not name.startswith("int"):
-                    _check_holds(axis, name, chip)
-                    if "noise-aware" in self.grid.method:
-                        _check_modelled(axis, name, chip)
 
     def _check_scales(self) -> None:
         """Raise SettingError for scales of neurons, damping and rounding that no weights have."""
@@ -426,12 +374,12 @@ class Study(Settings):
         for name in ("weight_scales", "weight_damping"):
             given = getattr(self.train, name)
             if given not in (None, "per-tensor") and has_none:
-                raise _unused(f"train.{name}", "quantised weights of two bits and more", given)
+                raise unused(f"train.{name}", "quantised weights of two bits and more", given)
         if self.train.weight_rounding == "compensated" and not self.grid.widths():
-            raise _unused("train.weight_rounding", "quantised weights", "compensated")
+            raise unused("train.weight_rounding", "quantised weights", "compensated")
         if self.train.weight_damping and set(self.grid.method) == {"post-training"}:
             given = self.train.weight_damping
-            raise _unused("train.weight_damping", "networks trained with few bits", given)
+            raise unused("train.weight_damping", "networks trained with few bits", given)
 
     def _check_layers(self) -> None:
         """Raise SettingError for a width of a layer that no network of the grid has, and for an
@@ -442,46 +390,12 @@ class Study(Settings):
             owners = owners_of_layer(name)
             if not set(owners) & set(kinds):
                 named = " or ".join(f"'{owner}'" for owner in owners)
-                raise _unused(f"network.layer_bits.{name}", f"architecture {named}", bits)
+                raise unused(f"network.layer_bits.{name}", f"architecture {named}", bits)
             if not self.grid.widths():
-                raise _unused(f"network.layer_bits.{name}", "quantised networks", bits)
+                raise unused(f"network.layer_bits.{name}", "quantised networks", bits)
         for kind in kinds:
             swept = self.grid.weight_bits or ()
             check_widths_used("grid.weight_bits", swept, kind, self.network.layer_bits_of(kind))
-
-
-def _unused(field: str, owner: str, value: object = NOT_SHOWN) -> SettingError:
-    """The error of a setting without effect, whose `owner` the grid does not have."""
-    return SettingError.of(field, value, f"belongs to {owner}, which the grid does not have")
-
-
-def _check_holds(axis: str, name: str, chip: Hardware) -> None:
-    """SettingError for a format of a network that has no place for stimuli, or none on a chip."""
-    book = element_and_blocks(name)[0]
-    bits = book.integer_bits
-    if book.values[0] >= 0:
-        rule = "should have values of both signs, as stimuli have"
-        raise SettingError.of(f"grid.{axis}", name, rule)
-    if chip.array is not None and bits > MOST_CELL_BITS:
-        rule = (
-            f"its values are integers of {bits} bits, and the array of {chip.name} holds "
-            f"{MOST_CELL_BITS} at most"
-        )
-        raise SettingError.of(f"grid.{axis}", name, rule)
-    if axis == "weight_format" and any(chip.memory.weight_error_rates):
-        rule = f"should be integers on {chip.name}, whose memory makes errors of weights"
-        raise SettingError.of(f"grid.{axis}", name, rule)
-
-
-def _check_modelled(axis: str, name: str, chip: Hardware) -> None:
-    """SettingError for a format of which noise-aware training has no model (this loads torch)."""
-    from stochsim.networks import HardwareNoise
-
-    formats = {**dict.fromkeys(NETWORK_FORMATS), axis: name}
-    try:
-        HardwareNoise.of(chip).check_formats(**formats)
-    except SettingError as error:
-        raise error.inside("grid") from None
 
 
 def _check_noise_aware(hardware: Hardware) -> None:
