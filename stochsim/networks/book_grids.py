@@ -1,4 +1,4 @@
-"""Grids of a converted network whose values are those of a number format."""
+"""Grids whose values are those of a number format."""
 
 import math
 
@@ -7,7 +7,7 @@ import torch
 
 from stochsim.formats import E4M3, E8M0, FP16, CodeBook, code_book
 from stochsim.hardware import SAME, InputRounding
-from stochsim.lowering.grids import Grid
+from stochsim.networks.grids import Grid
 from stochsim.program import Quantizer, product_table
 
 
