@@ -2,6 +2,7 @@
 output grid, with gradients.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,6 +55,10 @@ class Moments(NamedTuple):
     sd: torch.Tensor
 
 
+OfDrive = Callable[[torch.Tensor], torch.Tensor]
+"""What drives (stimulus, …) become on the way."""
+
+
 class ChipLayer(torch.nn.Module):
     """values -> input grid -> quantised weights and bias -> noise -> activation -> output grid.
 
@@ -96,17 +101,18 @@ class ChipLayer(torch.nn.Module):
         noise: HardwareNoise | None = None,
         draws: Draws | None = None,
         moments: Moments | None = None,
+        of_drive: OfDrive | None = None,
     ) -> torch.Tensor:
         """Output values (stimulus, …), differentiable: straight through every rounding; with noise
         before the activation, as on the chip.
 
         All noise of a chip is drawn as Gaussian of the chip's variance, but for the dither of
-        inputs, which is uniform. moments: of the array, where products are its own. Computed in
-        the numbers of the weights: under autocast too, for values of fewer bits would lie beside
-        the grids.
+        inputs, which is uniform. moments: of the array, where products are its own. of_drive: what
+        the exact drive becomes, for the sake of its gradient. Computed in the numbers of the
+        weights: under autocast too, for values of fewer bits would lie beside the grids.
         """
         with torch.autocast(x.device.type, enabled=False):
-            return self._emulated(x.to(self.weight.dtype), noise, draws, moments)
+            return self._emulated(x.to(self.weight.dtype), noise, draws, moments, of_drive)
 
     def _emulated(
         self,
@@ -114,6 +120,7 @@ class ChipLayer(torch.nn.Module):
         noise: HardwareNoise | None,
         draws: Draws | None,
         moments: Moments | None,
+        of_drive: OfDrive | None,
     ) -> torch.Tensor:
         is_rounded = not self.takes_codes and not self.geometry.lookup
         if self.geometry.lookup:
@@ -127,6 +134,8 @@ class ChipLayer(torch.nn.Module):
             values = self.input_grid(x) if is_rounded else x
         zero = self.input_grid.value_of_zero()
         response = self._response(values)
+        if of_drive is not None:
+            response = of_drive(response)
         if moments is not None:
             gain, offset = self._of_neurons(moments.gain), self._of_neurons(moments.offset)
             response = gain * response + offset

@@ -9,7 +9,7 @@ import torch
 from torch import fx
 
 from stochsim.formats import CodeBook
-from stochsim.hardware import Hardware
+from stochsim.hardware import Hardware, InputRounding
 from stochsim.lowering.book_grids import BookGrid
 from stochsim.lowering.emulated_layer import UNSIGNED_OUTPUTS, ChipLayer
 from stochsim.lowering.fitted_books import (
@@ -28,20 +28,24 @@ from stochsim.lowering.observing import Seen
 from stochsim.lowering.on_grid import in_plain_operations
 from stochsim.lowering.products import Site, source_of_codes
 from stochsim.lowering.queries import origin_of
-from stochsim.networks import WeightRounding
+from stochsim.lowering.rounded_weights import round_weights
 from stochsim.settings import SettingError, plain
 
 Widths = tuple[int, int, int]
 
 
 class GridRules(NamedTuple):
-    """How grids are fitted."""
+    """How grids are fitted, and weights rounded to theirs; rounding: at random, by numbers of the
+    key.
+    """
 
     ranges: str
     weight_scales: str | int
     affine_inputs: bool = False
     affine_weights: bool = False
-    weight_rounding: WeightRounding = "nearest"
+    compensates: bool = False
+    rounding: InputRounding | None = None
+    key: int = 0
     formats: Formats = MappingProxyType({})
 
     def book(self, side: str) -> CodeBook | None:
@@ -118,6 +122,9 @@ def layers_of(
         cells = (of_weight, weight_bits, has_own_scales)
         if cells not in weights:
             found = _grid_of_weights(site, weight_bits, how)
+            if how.rounding is not None:
+                of_neurons = site.weight.t() if site.geometry.lookup else site.weight
+                round_weights(found, of_neurons, how.rounding, how.key, site.name)
             weights[cells] = site.weight, found.to(site.weight)
         weight, weight_grid = weights[cells]
         source = source_of_codes(site, by_last)

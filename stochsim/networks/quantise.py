@@ -18,6 +18,7 @@ from stochsim.networks.quantizers import (
     optimal_weight_step,
     set_steps_of_neurons,
 )
+from stochsim.networks.random_rounding import round_at_random
 from stochsim.networks.recurrent_network import Recurrent
 
 _CLASSES: dict[str, type[Network]] = {"single": FeedForward, "deep": Deep, "recurrent": Recurrent}
@@ -55,8 +56,9 @@ def quantised_from_float(  # noqa: PLR0913 - public: settings are given by keywo
     output by 1 / variance of each neuron's answers to one stimulus, as distances in units of the
     posterior sd do, and then leaves that scale fixed. `layer_bits`: weight bits of these layers, by
     their names in `ARCHITECTURES`. `weight_scales`: see `NetworkSettings`. `weight_rounding`: of
-    widths that are not learned; "compensated": see `Network.compensate`. Raises SettingError for
-    widths outside 1 to 8, or 2 to 8 where they are learned, and for a name that is no layer.
+    widths that are not learned; "compensated": see `Network.compensate`; "stochastic": see
+    `round_at_random`, by the generator. Raises SettingError for widths outside 1 to 8, or 2 to 8
+    where they are learned, and for a name that is no layer.
     """
     chosen: dict[str, Any] = {
         "weight_bits": weight_bits,
@@ -78,6 +80,9 @@ def quantised_from_float(  # noqa: PLR0913 - public: settings are given by keywo
         quantised.start_from_float(network, x)
         if weight_rounding == "compensated" and not learned_bits:
             quantised.compensate(network, x)
+        if weight_rounding == "stochastic" and not learned_bits:
+            for layer in quantised.linears().values():
+                round_at_random(layer, generator)
         if by_posterior or network.keeps_output_scale:
             quantised.fix_output_scale()
         quantised.keep_bounds()
