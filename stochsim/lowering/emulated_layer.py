@@ -21,8 +21,8 @@ from stochsim.lowering.window_products import (
     windows,
 )
 from stochsim.networks import Draws, HardwareNoise, with_chances
-from stochsim.program import Geometry, Layer, no_row
-from stochsim.settings import StochsimError
+from stochsim.program import Geometry, Layer, Quantizer, no_row
+from stochsim.settings import SettingError, StochsimError
 
 ACTIVATIONS = {
     "identity": lambda a: a,
@@ -43,6 +43,14 @@ def _whole(x: torch.Tensor) -> torch.Tensor:
 
 
 _ROUNDING = 1e-3  # in steps; of 256 values of float32, each off by 2^-24 of itself
+
+
+def _quantizer(side: str, grid: Grid) -> Quantizer:
+    """A grid as a chip takes it; raises SettingError for a scale that it has not, by the side."""
+    try:
+        return grid.quantizer()
+    except SettingError as error:
+        raise error.inside(side) from None
 
 
 class Moments(NamedTuple):
@@ -248,6 +256,12 @@ class ChipLayer(torch.nn.Module):
         """What a chip needs to know of it; of a grouped convolution, the neurons of all groups, one
         group after the other. Raises StochsimError for weights that are NaN or infinite.
         """
+        try:
+            return self._layer()
+        except SettingError as error:  # of scales, once they are learned
+            raise error.inside("layers", self.name) from None
+
+    def _layer(self) -> Layer:
         if not self.weight.isfinite().all():
             raise StochsimError(
                 f"the weights of layer '{self.name}' hold NaN or infinity, which have no code: "
@@ -268,8 +282,8 @@ class ChipLayer(torch.nn.Module):
             codes,
             grid.bits,
             scale if scale.ndim else float(scale),
-            self.input_grid.quantizer(),
-            self.output_grid.quantizer(),
+            _quantizer("input", self.input_grid),
+            _quantizer("output", self.output_grid),
             bias,
             self._sigma(),
             self.activation,

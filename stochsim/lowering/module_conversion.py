@@ -45,6 +45,7 @@ from stochsim.lowering.trees import Leaf
 from stochsim.lowering.walks import evaluated
 from stochsim.settings import (
     Argument,
+    KeyPath,
     SettingError,
     StochsimError,
     check_arguments,
@@ -191,8 +192,20 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     made.other_sizes = found.other_sizes
     made.errors = found.errors
     if grids.formats:
-        made.chip()  # says which settings of the Hardware have no law with a format
+        _check_chip(made)
     return made
+
+
+def _check_chip(made: ChipModule) -> None:
+    """Raise SettingError for settings of the Hardware that have no law with a format, and formats
+    that it cannot have.
+    """
+    fields = {"weight_book": "weights", "input": "inputs", "output": "outputs"}
+    names: dict[KeyPath, KeyPath] = {(one,): ("formats", side) for one, side in fields.items()}
+    try:
+        made.chip()
+    except SettingError as error:
+        raise error.renamed(names) from None
 
 
 _ERRORS = (RuntimeError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
