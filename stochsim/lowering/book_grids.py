@@ -138,7 +138,7 @@ class BookGrid(Grid):
             lower = self._lower((x / scale).clamp(self.low, self.high))
             table = self._integers.to(x.dtype)
             squares = (scale * (table[lower + 1] - table[lower])).square()
-            return float(squares.mean()) * self._mean_square
+            return float(squares.mean()) / self.cells_per_square
 
     def _neighbours(self, inside: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """See `Grid._neighbours`."""

@@ -2,31 +2,28 @@
 gradient that passes the rounding.
 """
 
-import contextlib
 import math
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 
 from stochsim.formats import FP16, SCALE_BITS, CodeBook
-from stochsim.hardware import SAME, InputRounding
-from stochsim.networks import MOST_BITS, Draws, nearest_values, signs
+from stochsim.lowering.random_grids import RandomRounding
+from stochsim.networks import MOST_BITS, nearest_values, signs
 from stochsim.program import Quantizer
 from stochsim.settings import StochsimError, counted
 
 _SAME_SHIFT = 1e-6
 _SCALES = "format of scales"
-RANDOM_NUMBERS = 2**31
-"""Of which one is drawn for every weight that is rounded at random."""
 LEAST_LEARNED = 2
 """The least width that can be learned: at one bit a grid has two values ±scale, whose step no range
 gives."""
 
 
-class Grid(torch.nn.Module):
+class Grid(RandomRounding):
     """2^bits values, `scale` apart: a signed grid about 0 (at one bit ±scale), or an unsigned one
     from 0 on, as `Quantizer` has them.
 
@@ -46,9 +43,6 @@ class Grid(torch.nn.Module):
     `learn_width` makes the width a parameter `width`, a real number that is rounded where it is
     used, with a gradient that passes the rounding; the range stays, so the step follows the width,
     and `log_scale` remains that of the first one.
-
-    `round_at_random` makes it a grid of these weights alone, each of which takes one of its two
-    neighbours by a number that was drawn for it once; within `drawn_anew` by others.
     """
 
     log_scale: torch.Tensor
@@ -56,11 +50,8 @@ class Grid(torch.nn.Module):
     given_log: torch.Tensor
     width: torch.nn.Parameter | None
     zero_points: torch.Tensor | None
-    draw: torch.Tensor | None
     book: CodeBook | None = None
     block_scales = FP16
-    rounding: InputRounding | None = None
-    _draw_of_call: torch.Tensor | None = None
 
     def __init__(
         self,
@@ -312,63 +303,14 @@ class Grid(torch.nn.Module):
         """What rounding adds to values like x (any shape) on average, by cells in which they are
         uniform: a twelfth of a squared step.
         """
-        return float(self.step().detach().square().mean()) * self._mean_square
-
-    @property
-    def _mean_square(self) -> float:
-        """The mean squared error of rounding, in squared distances of the neighbours."""
-        return 1 / 12 if self.rounding is None else self.rounding.mean_square
-
-    def round_at_random(self, rounding: InputRounding, draw: torch.Tensor) -> None:
-        """Let weights take one of their two neighbours, the upper where the whole number drawn for
-        each, `draw` of their shape, int32 from 0 to 2^31 - 1, is below its chance times 2^31.
-        """
-        self.rounding = rounding
-        self.draw = draw
-
-    @contextlib.contextmanager
-    def drawn_anew(self, draws: Draws) -> Iterator[None]:
-        """Within it weights are rounded by other numbers, of `draws`; a grid that rounds to the
-        nearest draws none.
-        """
-        if self.draw is not None:
-            self._draw_of_call = draws.integers(RANDOM_NUMBERS, self.draw.numel()).reshape(
-                self.draw.shape
-            )
-        try:
-            yield
-        finally:
-            self._draw_of_call = None
-
-    def _at_random(self, x: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-        """Weights x (neuron, …) rounded by what was drawn; the gradient passes the rounding between
-        the ends, at one bit everywhere.
-        """
-        place = x / scale
-        inside = place if self.is_sign else self._inside(place)
-        value = self._integers_at_random(x).to(x.dtype)
-        return (inside + (value - inside).detach()) * scale
+        return float(self.step().detach().square().mean()) / self.cells_per_square
 
     def _inside(self, place: torch.Tensor) -> torch.Tensor:
-        """Places in units of the scale, clamped to the ends."""
+        """See `RandomRounding._inside`."""
         return place.clamp(-1, 1) if self.is_sign else place.clamp(*self._ends(place))
 
-    def _integers_at_random(self, x: torch.Tensor) -> torch.Tensor:
-        """The factors of the scale in what weights x (neuron, …) take, float64."""
-        assert self.rounding is not None
-        assert self.draw is not None
-        with torch.no_grad():
-            inside = self._inside(x.double() / self.scale_of(x).double())
-            lower, upper = self._neighbours(inside)
-            part = (inside - lower) / (upper - lower)
-            near = (part - part.round()).abs() * (upper - lower)
-            part = torch.where(near <= SAME * inside.abs(), part.round(), part)
-            chance = self.rounding.chance_up(part, x < 0)
-            draw = self.draw if self._draw_of_call is None else self._draw_of_call
-            return torch.where(draw < chance * RANDOM_NUMBERS, upper, lower)
-
     def _neighbours(self, inside: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The integers below and above places between the ends, in units of the scale."""
+        """See `RandomRounding._neighbours`."""
         if self.is_sign:
             return torch.full_like(inside, -1.0), torch.ones_like(inside)
         last = torch.as_tensor(self._ends(inside)[1] - 1)

@@ -9,7 +9,8 @@ import torch
 from stochsim.hardware import InputRounding
 from stochsim.keys import generator
 from stochsim.lowering.emulated_layer import ChipLayer
-from stochsim.lowering.grids import RANDOM_NUMBERS, Grid
+from stochsim.lowering.grids import Grid
+from stochsim.lowering.random_grids import RANDOM_NUMBERS
 from stochsim.networks import Draws
 
 

@@ -14,7 +14,8 @@ from stochsim.formats import code_book
 from stochsim.hardware import InputRounding, rounding_named
 from stochsim.lowering import convert, load_converted
 from stochsim.lowering.book_grids import BookGrid
-from stochsim.lowering.grids import RANDOM_NUMBERS, Grid
+from stochsim.lowering.grids import Grid
+from stochsim.lowering.random_grids import RANDOM_NUMBERS
 from stochsim.settings import SettingError
 
 CHIP = chip_of(3, 8, 8)
