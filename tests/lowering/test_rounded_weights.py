@@ -194,6 +194,26 @@ def test_weights_on_their_grid_stay():
     assert torch.equal(made(x), plain(x))
 
 
+@pytest.mark.parametrize("scale", [0.1, 1 / 3, 7e-5])
+def test_weights_on_their_grid_but_for_the_rounding_of_float32_stay(scale):
+    """Cut off, a weight that is a last place too low would lose a step."""
+    integers = torch.arange(-127.0, 128.0)[None]
+    grid = Grid(8, scale, narrow=True)
+    draw = torch.full(integers.shape, RANDOM_NUMBERS - 1, dtype=torch.int32)
+    grid.round_at_random(InputRounding(0, "floor"), draw)
+    weights = (integers * np.float32(scale)).float()
+    assert torch.equal(grid.integers(weights), integers.to(torch.int16))
+    between = (integers - 0.5) * scale
+    assert torch.equal(grid.integers(between)[0, 1:], (integers[0, 1:] - 1).to(torch.int16))
+
+
+def test_layers_have_numbers_of_their_own():
+    module = seeded(lambda: nn.Sequential(nn.Linear(12, 12), nn.Linear(12, 12)))
+    made = convert(module, CHIP, stimuli(8, 12), weight_rounding="stochastic")
+    one, other = (layer.weight_grid.draw for layer in made.layers.values())
+    assert not torch.equal(one, other)
+
+
 def test_training_draws_once_a_call_and_evaluation_keeps_its_numbers():
     module, x = seeded(lambda: Twice(16)), stimuli(64, 16)
     made = convert(module, CHIP, x, weight_rounding="stochastic")
