@@ -16,6 +16,7 @@ from .books_of_neurons import NeuronBooks as NeuronBooks
 from .fitted import lloyd_max as lloyd_max
 from .floating import FLOATING as FLOATING
 from .floating import FloatFormat as FloatFormat
+from .floating import float_format as float_format
 from .format_text import block_lines as block_lines
 from .format_text import format_lines as format_lines
 from .format_text import list_lines as list_lines

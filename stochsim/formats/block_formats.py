@@ -5,7 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from stochsim.formats.books import CodeBook
-from stochsim.formats.named_formats import ELEMENTS_OF_BLOCKS, FITTED, FORMATS, code_book
+from stochsim.formats.books_of_neurons import PER_NEURON
+from stochsim.formats.floating import float_format
+from stochsim.formats.named_formats import (
+    ELEMENTS_OF_BLOCKS,
+    FITTED,
+    FORMATS,
+    code_book,
+    no_format,
+)
 from stochsim.settings import SettingError, check_choice, check_kind, check_whole
 
 _ROUNDING = 1e-12
@@ -65,11 +73,16 @@ def block_format(name: str) -> BlockFormat:
     """The block format of a name of BLOCK_FORMATS; raises SettingError for others, with the nearest
     one.
     """
-    if name in (*FORMATS, *FITTED):
-        rule = "names a number format without blocks"
-        raise SettingError.of("format", name, rule, BLOCK_FORMATS)
-    check_choice("format", name, BLOCK_FORMATS)
-    return BLOCK_FORMATS[name]
+    check_kind("format", name, str, "should be a name")
+    if name in BLOCK_FORMATS:
+        return BLOCK_FORMATS[name]
+    if name.removesuffix(PER_NEURON) in ELEMENTS_OF_BLOCKS:
+        raise no_format(name, ())
+    if name in (*FORMATS, *FITTED) or float_format(name) is not None:
+        rule = "names a number format without blocks; valid: "
+        own = [one for one, element in ELEMENTS_OF_BLOCKS.items() if element == name]
+        raise SettingError.of("format", name, rule + ", ".join(own or ELEMENTS_OF_BLOCKS))
+    raise SettingError.of("format", name, choices=BLOCK_FORMATS)
 
 
 def blocks_text(element: CodeBook, block_size: int, scale: str) -> str:
@@ -145,9 +158,6 @@ def element_and_blocks(name: str) -> tuple[CodeBook, int | None, str]:
     if name in BLOCK_FORMATS:
         found = BLOCK_FORMATS[name]
         return found.element, found.block_size, found.scale
-    try:
+    if name in FORMATS or float_format(name) is not None:
         return code_book(name), None, FP16
-    except SettingError as error:
-        if name.startswith("fp"):
-            raise
-        raise SettingError.of("format", name, choices=[*FORMATS, *BLOCK_FORMATS]) from error
+    raise no_format(name, (*FORMATS, *BLOCK_FORMATS))

@@ -122,4 +122,7 @@ def float_format(name: str) -> FloatFormat | None:
         rule = f"its bits are a sign, exponent and mantissa, {own} here"
         right = [f"fp{own}-e{exponent}m{mantissa}"] if own <= MOST_BITS else []
         raise SettingError.of("format", name, rule if right else f"{rule}: 8 at most", right)
-    return FloatFormat(exponent, mantissa)
+    try:
+        return FloatFormat(exponent, mantissa)
+    except SettingError as error:
+        raise SettingError.of("format", name, error.faults[0].rule) from None

@@ -3,7 +3,7 @@
 import functools
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 import numpy as np
 from scipy import special
@@ -103,15 +103,9 @@ def code_book(name: str) -> CodeBook:
         return floating.code_book()
     if name == "nf4":
         return normal_float()
-    if name.lower().startswith(("mx", "nvfp")):
-        rule = "names a block format, of numbers that share a scale: see `block_format`"
-        raise SettingError.of("format", name, rule)
-    if name in FITTED or name.endswith(PER_NEURON):
-        rule = "has values that are fitted to numbers: see `fitted_quantizer`"
-        raise SettingError.of("format", name, rule)
     found = _NAME.fullmatch(name)
     if not found or name not in FORMATS:
-        raise SettingError.of("format", name, "", FORMATS)
+        raise no_format(name, FORMATS)
     make, fewest = _FAMILIES[found[1]]
     return make(check_whole("format", int(found[2]), fewest, MOST_BITS + 1))
 
@@ -129,6 +123,34 @@ ELEMENTS_OF_BLOCKS = {
 
 FITTED = tuple(f"lloyd-{bits}" for bits in range(1, 7))
 """Formats whose values are fitted to numbers: see `lloyd_max`."""
+
+_ALIKE = {"mx": tuple(ELEMENTS_OF_BLOCKS), "nv": tuple(ELEMENTS_OF_BLOCKS), "lloyd": FITTED}
+"""Formats that a name may mean, by how it starts."""
+
+
+def no_format(name: str, choices: Collection[str]) -> SettingError:
+    """The error of a name that is none of `choices`: what it names in other places, or the nearest
+    of the choices; of formats alike, too.
+    """
+    alone = name.removesuffix(PER_NEURON)
+    alike = next((own for start, own in _ALIKE.items() if name.lower().startswith(start)), ())
+    if alone != name:
+        alike = tuple(one + PER_NEURON for one in (*FITTED, *FORMATS))
+    rule = ""
+    if alone in ELEMENTS_OF_BLOCKS and alone != name:
+        rule = f"has '{PER_NEURON}' behind a block format, whose scales are of blocks"
+        return SettingError.of("format", name, f"{rule}; did you mean '{alone}'?")
+    if name in ELEMENTS_OF_BLOCKS:
+        rule = "names a block format, of numbers that share a scale: see `block_format`"
+    elif name in FITTED or (alone != name and alone in (*FORMATS, *FITTED)):
+        rule = "has values that are fitted to numbers: see `fitted_quantizer`"
+    elif wide := _WIDE.match(name.lower()):
+        rule = f"has {wide[1]} bits, and formats have {MOST_BITS} at most"
+    return SettingError.of("format", name, rule, () if rule else (*alike, *choices))
+
+
+_WIDE = re.compile(r"(?:b|t)?f(?:p|loat)?(9|[1-9]\d{1,2})(?!\d)", re.ASCII)
+"""Floating point of more bits than a code has."""
 
 
 def output_formats() -> tuple[str, ...]:
@@ -195,12 +217,9 @@ def format_bits(name: str) -> int:
     [6, 3]
     """
     check_kind("format", name, str, "should be a name")
-    name = ELEMENTS_OF_BLOCKS.get(name, name.removesuffix(PER_NEURON))
-    if name in FITTED:
-        return 1 + FITTED.index(name)
-    try:
-        return code_book(name).bits
-    except SettingError as error:
-        if not name.lower().startswith(("fp", "mx", "nvfp")):
-            raise SettingError.of("format", name, choices=[*FORMATS, *FITTED]) from error
-        raise
+    alone = ELEMENTS_OF_BLOCKS.get(name, name.removesuffix(PER_NEURON))
+    if alone in FITTED:
+        return 1 + FITTED.index(alone)
+    if alone in FORMATS or float_format(alone) is not None:
+        return code_book(alone).bits
+    raise no_format(name, (*FORMATS, *FITTED, *ELEMENTS_OF_BLOCKS))

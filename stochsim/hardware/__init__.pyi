@@ -11,6 +11,7 @@ from .inheritance import preset_path as preset_path
 from .inheritance import presets as presets
 from .input_rounding import SAME as SAME
 from .input_rounding import InputRounding as InputRounding
+from .input_rounding import rounding_named as rounding_named
 from .loading import chip_files as chip_files
 from .loading import chip_path as chip_path
 from .loading import load_hardware as load_hardware

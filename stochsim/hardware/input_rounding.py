@@ -1,6 +1,11 @@
-"""Rounding of inputs at random, by as many random bits as a chip spends on each."""
+"""Rounding at random, by as many random bits as are spent on each number: of inputs, of weights, of
+gradients.
+"""
 
-from typing import Any, Literal, NamedTuple
+import re
+from typing import Any, Literal, NamedTuple, get_args
+
+from stochsim.settings import SettingError
 
 Cut = Literal["floor", "nearest", "zero"]
 
@@ -23,6 +28,16 @@ class InputRounding(NamedTuple):
     def is_exact(self) -> bool:
         """Whether the chance is the remainder itself."""
         return self.random_bits is None
+
+    @property
+    def mean_square(self) -> float:
+        """The mean squared error of rounding, in squared distances of the neighbours, over all
+        remainders from 0 to 1: 1/6 where the chance is the remainder, 1/12 to the nearest.
+        """
+        if self.random_bits is None:
+            return 1 / 6
+        step = 2.0**-self.random_bits
+        return (2 - step**2 if self.cut == "nearest" else 2 + 2 * step**2) / 12
 
     @property
     def billed_bits(self) -> int:
@@ -56,3 +71,31 @@ class InputRounding(NamedTuple):
         if self.cut == "floor":
             return lower
         return lower + is_negative * (-(-places // 1) / levels - lower)
+
+
+_CUTS = "|".join(get_args(Cut))
+_TEXT = re.compile(rf"stochastic(?:-(1[0-6]|[0-9])(?:-({_CUTS}))?)?", re.ASCII)
+_CHOICES = ("nearest", "stochastic", "stochastic-8")
+
+
+def rounding_named(field: str, text: object, others: tuple[str, ...] = ()) -> InputRounding | None:
+    """The rounding that a word names: "stochastic", by a chance that is the remainder;
+    "stochastic-<r>", by r random bits from 0 to 16; "stochastic-<r>-<cut>", one of "floor" (as
+    without), "nearest" and "zero"; None of "nearest", to the nearest value, and of `others`.
+
+    Raises SettingError for other words, as a value of `field`.
+
+    >>> from stochsim.hardware import rounding_named
+    >>> rounding_named("weight_rounding", "stochastic-8")
+    InputRounding(random_bits=8, cut='floor')
+    """
+    if isinstance(text, str) and text in ("nearest", *others):
+        return None
+    found = _TEXT.fullmatch(text) if isinstance(text, str) else None
+    if found is None:
+        is_random = isinstance(text, str) and text.startswith("stochastic-")
+        rule = "should be 'stochastic-<random bits from 0 to 16>', and '-floor', '-nearest' or "
+        rule = f"{rule}'-zero' behind it" if is_random else ""
+        raise SettingError.of(field, text, rule, (*others, *_CHOICES))
+    bits, cut = found.groups()
+    return InputRounding(None if bits is None else int(bits), cut or "floor")  # type: ignore[arg-type]

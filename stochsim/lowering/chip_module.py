@@ -13,10 +13,11 @@ import torch
 from stochsim.accounting import Bill
 from stochsim.chip import Chip, Place, Stream
 from stochsim.energy import Operations
-from stochsim.hardware import HARDWARE_RULE, Hardware
+from stochsim.formats import CodeBook
+from stochsim.hardware import HARDWARE_RULE, Hardware, rounding_named
 from stochsim.lowering.array_surrogate import Surrogate, SurrogateError
 from stochsim.lowering.comparison import ConversionErrors
-from stochsim.lowering.emulated_layer import ChipLayer
+from stochsim.lowering.emulated_layer import ChipLayer, OfDrive
 from stochsim.lowering.example_inputs import (
     checked_stimuli,
     checked_tensors,
@@ -41,6 +42,8 @@ from stochsim.lowering.left_in_float import LeftInFloat
 from stochsim.lowering.other_sizes import NO_MODULE, OtherSizes, Sized
 from stochsim.lowering.price_of_widths import PriceOfWidths
 from stochsim.lowering.rehearsal import rehearse
+from stochsim.lowering.rounded_gradients import GradientFormat, gradient_format
+from stochsim.lowering.rounded_weights import weights_drawn_anew
 from stochsim.lowering.serialise import stored
 from stochsim.lowering.signature import Inputs, Outputs
 from stochsim.lowering.signature_tables import table_of
@@ -92,13 +95,15 @@ class ChipModule(torch.nn.Module):
     gradient. Every such call has the noise of one key, `stream(key)` has new noise at every call.
     In training (`train()`) it gives a differentiable emulation: values on the same grids,
     gradients straight through the roundings, and the chip's read noise, noise of weights (both as
-    Gaussians of the chip's variance) and dither of inputs, drawn anew at every call. Sums of an
+    Gaussians of the chip's variance) and dither of inputs, drawn anew at every call, as are the
+    neighbours that weights take where `convert` rounds these at random. Sums of an
     array are drawn with its mean and variance, each neuron's a straight line of the exact sum,
     fitted to the array's own sums at the first call and every 100 calls (`surrogate_errors`).
     Of errors of memories, a measured neuron, and accumulators narrower than their sums there is no
-    such model: then a call gives the chip's own values, with the gradient of the noiseless
-    emulation; so it does for arrays where `chip_in_the_loop` is set to True. Without noise both
-    give the same values, wherever the emulation's float sums are exact and there is no array.
+    such model: then a call gives the chip's own values (of weights by the numbers of the key), with
+    the gradient of the noiseless emulation; so it does for arrays where `chip_in_the_loop` is set
+    to True. Without noise both give the same values, wherever the emulation's float sums are exact
+    and there is no array.
 
     Weights, biases and the scales of all grids are parameters for any optimiser; `state_dict` holds
     them. It is called as the module was, and gives what that gave: tensors with the stimuli on the
@@ -151,6 +156,7 @@ class ChipModule(torch.nn.Module):
         self._chip_state: list[torch.Tensor] = []
         self._surrogate = Surrogate()
         self._price_of_widths: PriceOfWidths | None = None
+        self._gradient_format: GradientFormat | None = None
         self.eval()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -224,20 +230,35 @@ class ChipModule(torch.nn.Module):
             seed = check_whole("key", key, 0, 2**64) % 2**63
             generator = torch.Generator().manual_seed(seed)
         noise = self.model_of_noise
+        of_drive = self._on_the_way_back(generator)
         if noise is not None:
             draws = Draws(generator, x.device)
             moments = {} if self.hardware.array is None else self._surrogate.moments_of(self)
 
             def emulated(layer: ChipLayer, values: torch.Tensor) -> torch.Tensor:
                 own = moments.get(sized.cells.get(layer.name, layer.name))
-                return layer.emulate(values, noise, draws, own)
+                return layer.emulate(values, noise, draws, own, of_drive)
 
-            return _walked(sized, x, emulated)
+            with weights_drawn_anew(layers_in(sized.network), draws):
+                return _walked(sized, x, emulated)
         if len(x) == 0:
             return _emulated(sized, x)
         place = Place(int(torch.randint(2**62, (1,), generator=generator)), 0, 0)
         chip = self._chip_of(sized)
-        return _walked(sized, x, lambda layer, values: _in_the_loop(layer, chip, values, place))
+
+        def in_the_loop(layer: ChipLayer, values: torch.Tensor) -> torch.Tensor:
+            return _in_the_loop(layer, chip, values, place, of_drive)
+
+        return _walked(sized, x, in_the_loop)
+
+    def _on_the_way_back(self, generator: torch.Generator) -> OfDrive | None:
+        """What rounds the gradients of drives, each by numbers of its own."""
+        to = self._gradient_format
+        if to is None:
+            return None
+        return lambda drive: to.on_the_way_back(
+            drive, int(torch.randint(2**62, (1,), generator=generator))
+        )
 
     def emulated(self, x: Any) -> Any:
         """What the emulation gives without any noise, in training or not; raises SettingError for
@@ -387,6 +408,30 @@ class ChipModule(torch.nn.Module):
         rho, c = check_rho(rho), check_positive("c", c)
         prices = (rho, c, self.hardware.reliability.s)
         return cost_of_noise(self.network, self.layers, self.examples[:1], prices)
+
+    def round_gradients(self, format: str | CodeBook | None, rounding: str = "stochastic") -> None:
+        """Let calls in training round the gradient of every layer's drive, which goes into the
+        products that give the gradients of its weights and of its inputs, to a number format: its
+        values times the smallest power of two at which none of the layer's gradients is beyond
+        them. None: gradients in float, as it starts.
+
+        rounding: "stochastic", one of the two neighbours, the upper with a chance that is the
+        remainder; "stochastic-8", by 8 random bits, from 0 to 16 of them, of which
+        "stochastic-8-nearest" and "-zero" say how the remainder is cut (see `hardware.Noise`);
+        "nearest". Every call has new numbers, or those of its `key`. Nothing of it is billed, nor
+        kept in `state_dict`. Raises SettingError for formats with blocks or of numbers of one sign.
+
+        >>> import stochsim as ss
+        >>> import torch
+        >>> x = torch.linspace(-1, 1, 24).reshape(8, 3)
+        >>> model = ss.convert(torch.nn.Linear(3, 2), ss.load_hardware("digital-45nm", bits=4), x)
+        >>> model.round_gradients("fp8-e5m2", "stochastic-8")
+        >>> model.train()(x).square().sum().backward()
+        >>> model.layers["linear"].weight.grad.shape
+        torch.Size([2, 3])
+        """
+        how = rounding_named("rounding", rounding)
+        self._gradient_format = None if format is None else gradient_format(format, how)
 
     def learn_widths(self, of: Sequence[str] = SIDES, keep: Sequence[str] = ()) -> None:
         """Make the widths of all grids parameters, each a real number from 2 to 8: rounded to whole
@@ -563,9 +608,15 @@ def _are_same(now: list[torch.Tensor], before: list[torch.Tensor]) -> bool:
     )
 
 
-def _in_the_loop(layer: ChipLayer, chip: Chip, values: torch.Tensor, place: Place) -> torch.Tensor:
+def _in_the_loop(
+    layer: ChipLayer,
+    chip: Chip,
+    values: torch.Tensor,
+    place: Place,
+    of_drive: OfDrive | None,
+) -> torch.Tensor:
     """The chip's values of one read, with the gradient of the noiseless emulation."""
-    emulated = layer.emulate(values)
+    emulated = layer.emulate(values, of_drive=of_drive)
     with torch.no_grad():
         given = values.detach().cpu().numpy()
         read = torch.from_numpy(chip.layer_values(layer.name, given, place)).to(emulated)

@@ -2,6 +2,7 @@
 output grid, with gradients.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,8 +19,8 @@ from stochsim.lowering.window_products import (
     windows,
 )
 from stochsim.networks import BookGrid, Draws, Grid, HardwareNoise, with_chances
-from stochsim.program import Geometry, Layer, no_row
-from stochsim.settings import StochsimError
+from stochsim.program import Geometry, Layer, Quantizer, no_row
+from stochsim.settings import SettingError, StochsimError
 
 ACTIVATIONS = {
     "identity": lambda a: a,
@@ -42,6 +43,14 @@ def _whole(x: torch.Tensor) -> torch.Tensor:
 _ROUNDING = 1e-3  # in steps; of 256 values of float32, each off by 2^-24 of itself
 
 
+def _quantizer(side: str, grid: Grid) -> Quantizer:
+    """A grid as a chip takes it; raises SettingError for a scale that it has not, by the side."""
+    try:
+        return grid.quantizer()
+    except SettingError as error:
+        raise error.inside(side) from None
+
+
 class Moments(NamedTuple):
     """Drives of a layer's array, given those of exact products: gain · drive + offset on average,
     and their sd over rows and reads, each (neuron,) in units of the drive.
@@ -50,6 +59,10 @@ class Moments(NamedTuple):
     gain: torch.Tensor
     offset: torch.Tensor
     sd: torch.Tensor
+
+
+OfDrive = Callable[[torch.Tensor], torch.Tensor]
+"""What drives (stimulus, …) become on the way."""
 
 
 class ChipLayer(torch.nn.Module):
@@ -94,17 +107,18 @@ class ChipLayer(torch.nn.Module):
         noise: HardwareNoise | None = None,
         draws: Draws | None = None,
         moments: Moments | None = None,
+        of_drive: OfDrive | None = None,
     ) -> torch.Tensor:
         """Output values (stimulus, …), differentiable: straight through every rounding; with noise
         before the activation, as on the chip.
 
         All noise of a chip is drawn as Gaussian of the chip's variance, but for the dither of
-        inputs, which is uniform. moments: of the array, where products are its own. Computed in
-        the numbers of the weights: under autocast too, for values of fewer bits would lie beside
-        the grids.
+        inputs, which is uniform. moments: of the array, where products are its own. of_drive: what
+        the exact drive becomes, for the sake of its gradient. Computed in the numbers of the
+        weights: under autocast too, for values of fewer bits would lie beside the grids.
         """
         with torch.autocast(x.device.type, enabled=False):
-            return self._emulated(x.to(self.weight.dtype), noise, draws, moments)
+            return self._emulated(x.to(self.weight.dtype), noise, draws, moments, of_drive)
 
     def _emulated(
         self,
@@ -112,6 +126,7 @@ class ChipLayer(torch.nn.Module):
         noise: HardwareNoise | None,
         draws: Draws | None,
         moments: Moments | None,
+        of_drive: OfDrive | None,
     ) -> torch.Tensor:
         is_rounded = not self.takes_codes and not self.geometry.lookup
         if self.geometry.lookup:
@@ -125,6 +140,8 @@ class ChipLayer(torch.nn.Module):
             values = self.input_grid(x) if is_rounded else x
         zero = self.input_grid.value_of_zero()
         response = self._response(values)
+        if of_drive is not None:
+            response = of_drive(response)
         if moments is not None:
             gain, offset = self._of_neurons(moments.gain), self._of_neurons(moments.offset)
             response = gain * response + offset
@@ -237,6 +254,12 @@ class ChipLayer(torch.nn.Module):
         """What a chip needs to know of it; of a grouped convolution, the neurons of all groups, one
         group after the other. Raises StochsimError for weights that are NaN or infinite.
         """
+        try:
+            return self._layer()
+        except SettingError as error:  # of scales, once they are learned
+            raise error.inside("layers", self.name) from None
+
+    def _layer(self) -> Layer:
         if not self.weight.isfinite().all():
             raise StochsimError(
                 f"the weights of layer '{self.name}' hold NaN or infinity, which have no code: "
@@ -257,8 +280,8 @@ class ChipLayer(torch.nn.Module):
             codes,
             grid.bits,
             scale if scale.ndim else float(scale),
-            self.input_grid.quantizer(),
-            self.output_grid.quantizer(),
+            _quantizer("input", self.input_grid),
+            _quantizer("output", self.output_grid),
             bias,
             self._sigma(),
             self.activation,

@@ -9,7 +9,7 @@ import torch
 from torch import fx
 
 from stochsim.formats import CodeBook
-from stochsim.hardware import Hardware
+from stochsim.hardware import Hardware, InputRounding
 from stochsim.lowering.emulated_layer import UNSIGNED_OUTPUTS, ChipLayer
 from stochsim.lowering.fitted_books import (
     Formats,
@@ -24,20 +24,26 @@ from stochsim.lowering.observing import Seen
 from stochsim.lowering.on_grid import in_plain_operations
 from stochsim.lowering.products import Site, source_of_codes
 from stochsim.lowering.queries import origin_of
-from stochsim.networks import BookGrid, Grid, WeightRounding, fitted_to_book, fitted_weights_to_book
-from stochsim.settings import SettingError, plain
+from stochsim.lowering.rounded_weights import round_weights
+from stochsim.networks import BookGrid, Grid, fitted_to_book, fitted_weights_to_book
+from stochsim.program import LEAST_SCALE
+from stochsim.settings import LARGEST, SettingError, plain
 
 Widths = tuple[int, int, int]
 
 
 class GridRules(NamedTuple):
-    """How grids are fitted."""
+    """How grids are fitted, and weights rounded to theirs; rounding: at random, by numbers of the
+    key.
+    """
 
     ranges: str
     weight_scales: str | int
     affine_inputs: bool = False
     affine_weights: bool = False
-    weight_rounding: WeightRounding = "nearest"
+    compensates: bool = False
+    rounding: InputRounding | None = None
+    key: int = 0
     formats: Formats = MappingProxyType({})
 
     def book(self, side: str) -> CodeBook | None:
@@ -88,9 +94,11 @@ def widths_of(
         for (side, value), asked in zip((sides | given[name]).items(), chosen[name], strict=True):
             has_format = f"{side}s" in formats
             if (side in given[name] or has_format) and asked != value:
-                why = "as its format has" if has_format else "as the network is quantised"
+                why = "as the network is quantised"
+                if has_format:
+                    why = f"as its format {formats[f'{side}s'].name!r} in 'formats.{side}s' has"
                 rule = f"should be {value} for its {side}s, {why}"
-                raise SettingError.of(name, asked, rule, section=("bits",))
+                raise SettingError.of(f"{side}_bits", asked, rule, section=("bits", name))
     for name, widths in chosen.items():
         try:
             hardware.with_precision(*widths)
@@ -102,7 +110,16 @@ def widths_of(
 def layers_of(
     sites: list[Site], seen: dict[str, Seen], widths: dict[str, Widths], how: GridRules
 ) -> dict[str, ChipLayer]:
-    """The layers of the chip, by name; a layer that reads another's codes shares its grid."""
+    """The layers of the chip, by name; a layer that reads another's codes shares its grid. Raises
+    SettingError for examples, and weights, that are too large or too small for scales.
+    """
+    with np.errstate(all="ignore"):  # of values that no scale is for
+        return _layers(sites, seen, widths, how)
+
+
+def _layers(
+    sites: list[Site], seen: dict[str, Seen], widths: dict[str, Widths], how: GridRules
+) -> dict[str, ChipLayer]:
     by_last = {site.last: site for site in sites}
     layers: dict[str, ChipLayer] = {}
     weights: dict[Any, tuple[torch.nn.Parameter, Grid]] = {}
@@ -114,6 +131,10 @@ def layers_of(
         cells = (of_weight, weight_bits, has_own_scales)
         if cells not in weights:
             found = _grid_of_weights(site, weight_bits, how)
+            _check_scales(site, "weights", found)
+            if how.rounding is not None:
+                of_neurons = site.weight.t() if site.geometry.lookup else site.weight
+                round_weights(found, of_neurons, how.rounding, how.key, site.name)
             weights[cells] = site.weight, found.to(site.weight)
         weight, weight_grid = weights[cells]
         source = source_of_codes(site, by_last)
@@ -136,6 +157,8 @@ def layers_of(
         else:
             outputs = (own.outputs, output_bits, site.activation in UNSIGNED_OUTPUTS)
             output_grid = _fitted(*outputs, how, "outputs", own.output_extremes)
+        _check_scales(site, "inputs", input_grid)
+        _check_scales(site, "outputs", output_grid)
         layers[site.name] = ChipLayer(
             site.name,
             site.geometry,
@@ -145,6 +168,19 @@ def layers_of(
             source is not None,
         )
     return layers
+
+
+def _check_scales(site: Site, side: str, grid: Grid) -> None:
+    """Raise SettingError for a grid whose scales no chip has, of what its values come from."""
+    scales = grid.weight_scale().detach().double()
+    wrong = scales[~((scales >= LEAST_SCALE) & (scales <= LARGEST))]
+    if wrong.numel():
+        rule = (
+            f"should be of other sizes: the {side} of layer '{site.name}' would have a scale of "
+            f"{float(wrong.flatten()[0]):.3g}, and scales are from 2^-126 = {LEAST_SCALE:.3g} to "
+            f"{LARGEST:g}"
+        )
+        raise SettingError.of("module" if side == "weights" else "examples", rule=rule)
 
 
 def _reads(grid: Grid, input_bits: int, how: GridRules) -> bool:

@@ -95,6 +95,9 @@ def _check_learnable(place: _Place) -> None:
     if place.grid.is_given:
         rule = f"the grid is the module's own, affine or of a format, and stays as it is{keep}"
         raise SettingError.of(place.side, rule=rule, **where)  # type: ignore[arg-type]
+    if place.grid.rounding is not None:
+        rule = f"weights that are rounded at random have a width that stays{keep}"
+        raise SettingError.of(place.side, rule=rule, **where)  # type: ignore[arg-type]
 
 
 def _check_hardware(

@@ -3,13 +3,13 @@
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import fx
 
-from stochsim.hardware import HARDWARE_RULE, Hardware
+from stochsim.hardware import HARDWARE_RULE, Hardware, rounding_named
 from stochsim.lowering.calls_of_modules import check_call
 from stochsim.lowering.capture import copied, plain_attention
 from stochsim.lowering.captured_products import captured_products, check_same
@@ -43,9 +43,9 @@ from stochsim.lowering.same_layers import known_products
 from stochsim.lowering.signature import Inputs, Outputs
 from stochsim.lowering.trees import Leaf
 from stochsim.lowering.walks import evaluated
-from stochsim.networks import WeightRounding
 from stochsim.settings import (
     Argument,
+    KeyPath,
     SettingError,
     StochsimError,
     check_arguments,
@@ -117,7 +117,12 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     from its sums by digital arithmetic, and billed. weight_rounding: "nearest", each weight takes
     its nearest value; "compensated", values with which the errors of a neuron's weights make up for
     each other on the examples (see `networks.compensated`), for which a thousand serve better than
-    a hundred: the weights themselves are then on their grid. formats: the number format of all
+    a hundred: the weights themselves are then on their grid; "stochastic", each takes one of its
+    two neighbours by a number drawn for it once, by `key`, the upper with a chance that is the
+    remainder, or by r random bits ("stochastic-8", "stochastic-8-nearest": see `hardware.Noise`
+    for the law). The weights themselves stay in float: in training every call draws anew, and in
+    evaluation the numbers stay those of the key, so a weight that moves changes its value where
+    its chance passes its number. formats: the number format of all
     weights, inputs and outputs, or of those that a dict has, {"weights": "mxfp4", "inputs":
     "fp8-e4m3"}: a name of `stochsim formats list`, in place of integers. Block formats (MX, NVFP4)
     give blocks of weights fitted scales of their own, and blocks of a layer's inputs scales that
@@ -156,8 +161,11 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
         raise SettingError.of("bits", bits, rule)
     check_flag("strict", strict)
     grids = _grid_rules(ranges, weight_scales, (input_grids, weight_grids), formats)
-    rounding: Any = check_choice("weight_rounding", weight_rounding, get_args(WeightRounding))
-    grids = grids._replace(weight_rounding=rounding)
+    grids = grids._replace(
+        compensates=weight_rounding == "compensated",
+        rounding=rounding_named("weight_rounding", weight_rounding, ("compensated",)),
+        key=key,
+    )
     inputs, x = inputs_and_stimuli(examples, module)
     how = _How(hardware, bits or {}, strict, keep_float, grids)
     choices = [inputs]
@@ -184,8 +192,20 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     made.other_sizes = found.other_sizes
     made.errors = found.errors
     if grids.formats:
-        made.chip()  # says which settings of the Hardware have no law with a format
+        _check_chip(made)
     return made
+
+
+def _check_chip(made: ChipModule) -> None:
+    """Raise SettingError for settings of the Hardware that have no law with a format, and formats
+    that it cannot have.
+    """
+    fields = {"weight_book": "weights", "input": "inputs", "output": "outputs"}
+    names: dict[KeyPath, KeyPath] = {(one,): ("formats", side) for one, side in fields.items()}
+    try:
+        made.chip()
+    except SettingError as error:
+        raise error.renamed(names) from None
 
 
 _ERRORS = (RuntimeError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
@@ -306,7 +326,7 @@ def _converted(
     others = _other_sizes(module, sites, how.keep_float)
     layers = layers_of(sites, seen, widths, how.grids)
     moved = {}
-    if how.grids.weight_rounding == "compensated":
+    if how.grids.compensates:
         moved = compensated_weights(network, sites, layers, x)
     with on_codes(sites, layers, moved):
         of_layers = layer_errors(network, sites, layers, x)

@@ -1,7 +1,8 @@
 """The noiseless network as QONNX: its layers as Brevitas modules of the same scales, exported by
 Brevitas.
 
-Scales are rounded once more on the way, in the last place of float32. Needs the packages onnx and
+Scales are rounded once more on the way, in the last place of float32. Floating-point formats are
+the operator FloatQuant (`qonnx_floats.py`). Needs the packages onnx and
 onnxoptimizer (the extra "qonnx"). Noise, arrays and errors of memories have no place in QONNX and
 are left out; what cannot be written is an error.
 """
@@ -18,13 +19,15 @@ import brevitas.nn as qnn
 import torch
 from brevitas.inject.enum import RestrictValueType
 from brevitas.quant import Uint8ActPerTensorFloatMaxInit
+from torch.nn.utils import parametrize
 
 from stochsim.lowering.emulated_layer import ChipLayer
 from stochsim.lowering.graph_network import Network
+from stochsim.lowering.qonnx_floats import FloatQuant, why_not_float_quant
 from stochsim.lowering.queries import operation
 from stochsim.lowering.signature import Outputs, side_by_side
 from stochsim.lowering.transposed import turned_weight
-from stochsim.networks import Grid, activation_quantizer, weight_options
+from stochsim.networks import BookGrid, Grid, GridFormat, activation_quantizer, weight_options
 from stochsim.program import Geometry
 from stochsim.settings import NotWrittenError, StochsimError, shown_path, write_bytes
 
@@ -115,6 +118,7 @@ def _written(name: str, layer: ChipLayer) -> torch.nn.Module:
     """The same layer of Brevitas modules: its input quantiser where it has one of its own, product,
     activation, output quantiser.
     """
+    _check_formats(name, layer)
     is_table = layer.geometry.lookup > 0
     grids = (layer.output_grid,) if is_table else (layer.input_grid, layer.output_grid)
     if any(grid.bits == 1 and grid.unsigned for grid in grids):
@@ -139,6 +143,8 @@ class _Whole(torch.nn.Module):
 
 
 def _activation(grid: Grid) -> Any:
+    if isinstance(grid, BookGrid):
+        return FloatQuant(grid)
     scale = float(grid.scale().detach())
     if grid.unsigned:
         return qnn.QuantIdentity(
@@ -155,12 +161,6 @@ def _activation(grid: Grid) -> Any:
 def _product(name: str, layer: ChipLayer) -> Any:
     """A QuantLinear or QuantConv with the layer's own float weights."""
     geometry = layer.geometry
-    for grid in (layer.weight_grid, layer.input_grid, layer.output_grid):
-        if grid.book is not None:
-            raise StochsimError(
-                f"layer '{name}' cannot be written as QONNX: it has values of the format "
-                f"'{grid.values_text}'; convert without formats"
-            )
     if layer.weight_grid.is_of_neurons:
         raise StochsimError(
             f"layer '{name}' cannot be written as QONNX: its weights have several scales; "
@@ -172,7 +172,7 @@ def _product(name: str, layer: ChipLayer) -> Any:
             f"than 0; convert with weight_grids='symmetric'"
         )
     weight = layer.weight.detach().float()
-    options = weight_options(layer.weight_grid.bits, float(layer.weight_grid.scale().detach()))
+    options = _weight_options(layer.weight_grid)
     rest = {"bias": layer.bias is not None, **options}
     if geometry.lookup:
         product: Any = qnn.QuantEmbedding(*weight.shape, **options)
@@ -187,7 +187,31 @@ def _product(name: str, layer: ChipLayer) -> Any:
         product.weight.copy_(weight)
         if layer.bias is not None:
             product.bias.copy_(layer.bias)
+    if isinstance(layer.weight_grid, BookGrid):
+        parametrize.register_parametrization(product, "weight", FloatQuant(layer.weight_grid))
     return product
+
+
+def _weight_options(grid: Grid) -> dict[str, Any]:
+    """How Brevitas quantises weights; not at all those that FloatQuant does."""
+    if grid.book is not None:
+        return {"weight_quant": None}
+    return weight_options(grid.bits, float(grid.scale().detach()))
+
+
+def _check_formats(name: str, layer: ChipLayer) -> None:
+    """Raise StochsimError for number formats that QONNX has not."""
+    sides = {"weights": layer.weight_grid, "inputs": layer.input_grid, "outputs": layer.output_grid}
+    for side, grid in sides.items():
+        is_of_ids = side == "inputs" and layer.geometry.lookup
+        why = "" if grid.book is None or is_of_ids else why_not_float_quant(grid)
+        if why:
+            assert grid.book is not None
+            own = GridFormat(grid.book, grid.block_size, grid.block_scales).name
+            raise StochsimError(
+                f"layer '{name}' cannot be written as QONNX: its {side} have the format '{own}', "
+                f"{why}"
+            )
 
 
 def _convolution(name: str, layer: ChipLayer, rest: dict[str, Any]) -> Any:

@@ -40,6 +40,7 @@ from .quantizers import optimal_weight_step as optimal_weight_step
 from .quantizers import scale_of as scale_of
 from .quantizers import signs as signs
 from .quantizers import weight_options as weight_options
+from .random_grids import RANDOM_NUMBERS as RANDOM_NUMBERS
 from .recurrent_network import Recurrent as Recurrent
 from .response import Response as Response
 from .stationary import spectral_radius as spectral_radius

@@ -90,6 +90,8 @@ class BookGrid(Grid):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The values nearest to x (any shape) by the edges of the book."""
         scale = self.scale_of(x)
+        if self.rounding is not None:
+            return self._at_random(x, scale)
         place = x / scale
         inside = place.clamp(self.low, self.high)
         value = self._integers[self._levels(place)].to(x.dtype)
@@ -135,18 +137,29 @@ class BookGrid(Grid):
             scale = self.scale_of(x)
             lower = self._lower((x / scale).clamp(self.low, self.high))
             table = self._integers.to(x.dtype)
-            return float((scale * (table[lower + 1] - table[lower])).square().mean()) / 12
+            squares = (scale * (table[lower + 1] - table[lower])).square()
+            return float(squares.mean()) / self.cells_per_square
+
+    def _neighbours(self, inside: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """See `Grid._neighbours`."""
+        lower, table = self._lower(inside), self._integers.to(inside)
+        return table[lower], table[lower + 1]
 
     def integers(self, x: torch.Tensor) -> torch.Tensor:
-        """The factors of the scale in the values nearest to x, int64 of the same shape."""
+        """The factors of the scale in the values that x takes, int64 of the same shape."""
         with torch.no_grad():
+            if self.rounding is not None:
+                return self._integers_at_random(x).long()
             return self._integers[self._levels(x / self.scale_of(x))].long()
 
     def codes(self, x: torch.Tensor) -> torch.Tensor:
         """The codes of weights (neuron, …), int16."""
         assert self.book is not None
         with torch.no_grad():
-            levels = self._levels(x / self.scale_of(x))
+            if self.rounding is not None:
+                levels = torch.bucketize(self._integers_at_random(x), self._integers)
+            else:
+                levels = self._levels(x / self.scale_of(x))
         return (levels + self.book.c_min).to(torch.int16)
 
     def value_of_zero(self) -> float:

@@ -12,6 +12,7 @@ import torch
 
 from stochsim.formats import FP16, SCALE_BITS, CodeBook
 from stochsim.networks.quantizers import MOST_BITS, nearest_values, signs
+from stochsim.networks.random_grids import RandomRounding
 from stochsim.program import Quantizer
 from stochsim.settings import StochsimError, counted
 
@@ -22,7 +23,7 @@ LEAST_LEARNED = 2
 gives."""
 
 
-class Grid(torch.nn.Module):
+class Grid(RandomRounding):
     """2^bits values, `scale` apart: a signed grid about 0 (at one bit ±scale), or an unsigned one
     from 0 on, as `Quantizer` has them.
 
@@ -73,6 +74,7 @@ class Grid(torch.nn.Module):
         zeros = None if not np.any(zero_points) else torch.tensor(zero_points, dtype=torch.int16)
         self.register_buffer("zero_points", zeros, persistent=False)
         self.register_parameter("width", None)
+        self.register_buffer("draw", None)
         value = torch.tensor(np.log2(scale), dtype=torch.float64)
         self.register_buffer("given_scale", torch.tensor(scale, dtype=torch.float64))
         self.register_buffer("given_log", value.clone())
@@ -301,10 +303,24 @@ class Grid(torch.nn.Module):
         """What rounding adds to values like x (any shape) on average, by cells in which they are
         uniform: a twelfth of a squared step.
         """
-        return float(self.step().detach().square().mean()) / 12
+        return float(self.step().detach().square().mean()) / self.cells_per_square
+
+    def _inside(self, place: torch.Tensor) -> torch.Tensor:
+        """See `RandomRounding._inside`."""
+        return place.clamp(-1, 1) if self.is_sign else place.clamp(*self._ends(place))
+
+    def _neighbours(self, inside: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """See `RandomRounding._neighbours`."""
+        if self.is_sign:
+            return torch.full_like(inside, -1.0), torch.ones_like(inside)
+        last = torch.as_tensor(self._ends(inside)[1] - 1)
+        lower = inside.floor().minimum(last.to(inside))
+        return lower, lower + 1
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The values nearest to x, any shape: halves go to the even integer, at one bit up."""
+        if self.rounding is not None:
+            return self._at_random(x, self._learned_scale(x))
         if self.is_of_neurons and self.is_sign:
             return signs(x, 1.0) * self.scale_of(x)
         if self.is_sign:
@@ -332,8 +348,10 @@ class Grid(torch.nn.Module):
         return torch.where(code < low, low, code) * scale
 
     def integers(self, x: torch.Tensor) -> torch.Tensor:
-        """The factors of the scale in the values nearest to x, int16 of the same shape."""
+        """The factors of the scale in the values that x takes, int16 of the same shape."""
         with torch.no_grad():
+            if self.rounding is not None:
+                return self._integers_at_random(x).to(torch.int16)
             if self.is_sign:
                 return torch.where(x >= 0, 1, -1).to(torch.int16)
             if self.bits == 1:

@@ -19,8 +19,9 @@ WeightScales = Literal["per-tensor", "per-channel"]
 """Whether all weights of a layer share a scale, or those of each neuron have one."""
 
 
-WeightRounding = Literal["nearest", "compensated"]
-"""How weights get their codes: each by itself, or so that errors make up for each other."""
+WeightRounding = Literal["nearest", "compensated", "stochastic"]
+"""How weights get their codes: each by itself, so that errors make up for each other, or at random.
+"""
 
 
 class ArchitectureSettings(Settings):

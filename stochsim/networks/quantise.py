@@ -22,6 +22,7 @@ from stochsim.networks.quantizers import (
     optimal_weight_step,
     set_steps_of_neurons,
 )
+from stochsim.networks.random_rounding import round_at_random
 from stochsim.networks.recurrent_network import Recurrent
 from stochsim.settings import SettingError
 
@@ -62,10 +63,11 @@ def quantised_from_float(  # noqa: PLR0913 - public: settings are given by keywo
     output by 1 / variance of each neuron's answers to one stimulus, as distances in units of the
     posterior sd do, and then leaves that scale fixed. `layer_bits`: weight bits of these layers, by
     their names in `ARCHITECTURES`. `weight_scales`: see `NetworkSettings`. `weight_rounding`: of
-    widths that are not learned; "compensated": see `Network.compensate`. `weight_format`,
-    `input_format`: number formats of as many bits; int<b> is that of networks without them. Raises
-    SettingError for widths outside 1 to 8, or 2 to 8 where they are learned, for a name that is no
-    layer, and for formats of other widths, or that weights or inputs cannot have.
+    widths that are not learned; "compensated": see `Network.compensate`; "stochastic": see
+    `round_at_random`, by the generator. `weight_format`, `input_format`: number formats of as many
+    bits; int<b> is that of networks without them. Raises SettingError for widths outside 1 to 8, or
+    2 to 8 where they are learned, for a name that is no layer, and for formats of other widths, or
+    that weights or inputs cannot have.
     """
     chosen: dict[str, Any] = {
         "weight_bits": weight_bits,
@@ -91,6 +93,9 @@ def quantised_from_float(  # noqa: PLR0913 - public: settings are given by keywo
         quantised.start_from_float(network, x)
         if weight_rounding == "compensated" and not learned_bits:
             quantised.compensate(network, x)
+        if weight_rounding == "stochastic" and not learned_bits:
+            for layer in quantised.linears().values():
+                round_at_random(layer, generator)
         if by_posterior or network.keeps_output_scale:
             quantised.fix_output_scale()
         quantised.keep_bounds()

@@ -195,7 +195,8 @@ class Layer:
         check_choice("activation", self.activation, channel.RESPONSES)
         check_choice(BLOCK_SCALES, self.block_scales, SCALE_BITS)
         for side in ("input", "output"):
-            check_kind(side, getattr(self, side), Quantizer, "should be a Quantizer")
+            rule = "should be a Quantizer, as Quantizer.of_format(name, scale) gives one"
+            check_kind(side, getattr(self, side), Quantizer, rule)
         if self.input.book is not None:
             check_products("input", self.input.book)
         if self.weight_book is not None:

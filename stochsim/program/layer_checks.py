@@ -57,7 +57,8 @@ def checked_zero_points(
 
 def check_weight_book(book: object, weight_bits: int, zero_points: Any) -> None:
     """Raise SettingError for what is no number format of weights of so many bits."""
-    check_kind(WEIGHT_BOOK, book, CodeBook, "should be a CodeBook")
+    rule = "should be a CodeBook, as `stochsim.formats.code_book(name)` gives one"
+    check_kind(WEIGHT_BOOK, book, CodeBook, rule)
     assert isinstance(book, CodeBook)
     if book.bits != weight_bits:
         rule = f"should be {book.bits}, as the book '{book.name}' has"

@@ -10,7 +10,7 @@ import numpy as np
 from stochsim_kernels.neuron.channel import NeuronLaw, neuron_law, uneven_law
 from stochsim_kernels.neuron.nearest_codes import fill_nearest_codes
 
-from stochsim.formats import CodeBook, NeuronBooks
+from stochsim.formats import BlockFormat, CodeBook, NeuronBooks
 from stochsim.formats import code_book as named_book
 from stochsim.program.shapes import kept, scale
 from stochsim.settings import SettingError, check_flag, check_kind, check_whole, real_array
@@ -57,6 +57,9 @@ class Quantizer:
         object.__setattr__(self, "bits", check_whole("bits", self.bits, 1, 9))
         object.__setattr__(self, "scale", scale("scale", self.scale))
         object.__setattr__(self, "unsigned", check_flag("unsigned", self.unsigned))
+        if isinstance(self.book, str):
+            rule = "should be a CodeBook; of a name: Quantizer.of_format(name, scale)"
+            raise SettingError.of("book", self.book, rule)
         check_kind("book", self.book, (*_BOOKS, type(None)), "should be a CodeBook")
         if self.book is not None and self.book.bits != self.bits:
             rule = f"should be {self.book.bits}, as the book '{self.book.name}' has"
@@ -74,7 +77,10 @@ class Quantizer:
         array([-0.6 ,  0.  ,  0.05,  0.6 ], dtype=float32)
         """
         found = named_book(book) if isinstance(book, str) else book
-        check_kind("book", found, _BOOKS, "should be a CodeBook, or the name of a format")
+        rule = "should be a CodeBook, or the name of a format"
+        if isinstance(found, BlockFormat):
+            rule = f"{rule}; of blocks of inputs: DynamicQuantizer.of_block_format"
+        check_kind("book", found, _BOOKS, rule)
         return cls(found.bits, scale, book=found)
 
     @property

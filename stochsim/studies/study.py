@@ -375,8 +375,9 @@ class Study(Settings):
             given = getattr(self.train, name)
             if given not in (None, "per-tensor") and has_none:
                 raise unused(f"train.{name}", "quantised weights of two bits and more", given)
-        if self.train.weight_rounding == "compensated" and not self.grid.widths():
-            raise unused("train.weight_rounding", "quantised weights", "compensated")
+        rounding = self.train.weight_rounding
+        if rounding in ("compensated", "stochastic") and not self.grid.widths():
+            raise unused("train.weight_rounding", "quantised weights", rounding)
         if self.train.weight_damping and set(self.grid.method) == {"post-training"}:
             given = self.train.weight_damping
             raise unused("train.weight_damping", "networks trained with few bits", given)

@@ -27,8 +27,9 @@ class TrainSettings(Settings):
     and widths may be learned under their price in joules. `weight_scales`: whether all weights of a
     quantised layer share a scale ("per-tensor", None too), or those of each neuron have one; signs
     always share theirs. `weight_rounding`: each weight of a quantised network starts at its nearest
-    code ("nearest", None too), or at one with which the errors of a neuron's weights make up for
-    each other on the stimuli ("compensated", Behdin et al. 2023). `weight_damping`: nats for each
+    code ("nearest", None too), at one with which the errors of a neuron's weights make up for each
+    other on the stimuli ("compensated", Behdin et al. 2023), or at one of its two neighbours, drawn
+    once ("stochastic"); training goes on from there to the nearest. `weight_damping`: nats for each
     weight of two bits and more at a squared step from the code that it is rounded to, which holds
     weights that would jump between two codes for ever; 0.03 served a network of 3,000 weights of 4
     bits.

@@ -11,13 +11,14 @@ from stattest import assert_frequencies
 import stochsim as ss
 from stochsim.chip import Chip
 from stochsim.energy import Operation
-from stochsim.formats import CodeBook, code_book, lloyd_max
+from stochsim.formats import CodeBook, block_format, code_book, lloyd_max
 from stochsim.hardware import Memory, Noise, RandomSource, preset
 from stochsim.program import Quantizer, load_program, random_program, with_log_sigma
 from stochsim.settings import SettingError
 
 LAPLACE = np.random.default_rng(0).laplace(size=2000)
 X = np.random.default_rng(1).normal(0, 1, (6, 12))
+LAYER = random_program((3, 2), (4, 4, 4), sigma=0.0)[0].readout
 OUTPUTS = {
     "fp4-e2m1": Quantizer.of_format("fp4-e2m1", 0.5),
     "nf4": Quantizer.of_format("nf4", 3.0),
@@ -214,6 +215,13 @@ def test_products_of_formats_are_refused():
         (lambda: Quantizer(3, 1.0, book=code_book("nf4")), "'bits' = 3: should be 4"),
         (lambda: Quantizer(4, 1.0, True, code_book("nf4")), "'unsigned' = True: is for"),
         (lambda: Quantizer(4, 1.0, book=3), "'book' = 3: should be a CodeBook"),
+        (lambda: Quantizer(4, 1.0, book="nf4"), r"of a name: Quantizer.of_format\(name, scale\)"),
+        (
+            lambda: Quantizer.of_format(block_format("mxfp4"), 1.0),
+            "of blocks of inputs: DynamicQuantizer.of_block_format",
+        ),
+        (lambda: dataclasses.replace(LAYER, weight_book="nf4"), r"`stochsim.formats.code_book\("),
+        (lambda: dataclasses.replace(LAYER, input="int4"), r"'input' = 'int4'.*of_format\("),
         (lambda: Quantizer.of_format("nf5", 1.0), "did you mean 'nf4'"),
         (lambda: Quantizer.of_format(4, 1.0), "'book' = 4: should be a CodeBook, or the name"),
         (lambda: Quantizer.of_format("nf4", 0.0), "'scale' = 0"),

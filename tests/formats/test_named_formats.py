@@ -6,8 +6,15 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from stochsim.formats import CodeBook, code_book, lloyd_max
-from stochsim.program import Quantizer
+from stochsim.formats import (
+    CodeBook,
+    block_format,
+    code_book,
+    element_and_blocks,
+    format_bits,
+    lloyd_max,
+)
+from stochsim.program import DynamicQuantizer, Quantizer
 from stochsim.settings import SettingError
 
 
@@ -61,7 +68,20 @@ def test_nf4_has_the_published_values():
     [
         ("fp4-e2m2", "a sign, exponent and mantissa, 5 here; did you mean 'fp5-e2m2'"),
         ("fp8-e4m4", "a sign, exponent and mantissa, 9 here: 8 at most$"),
-        ("fp9-e4m4", "should be 8 at most with the sign"),
+        ("fp9-e4m4", "'format' = 'fp9-e4m4': should be 8 at most with the sign"),
+        ("fp4", "did you mean 'fp4-e2m1'"),
+        ("lloyd-9", "did you mean 'lloyd-6'"),
+        ("lloyd-4", "fitted to numbers: see `fitted_quantizer`"),
+        ("int4-per-neuron", "fitted to numbers: see `fitted_quantizer`"),
+        ("int9-per-neuron", "did you mean 'int8-per-neuron'"),
+        ("lloyd-9-per-neuron", "did you mean 'lloyd-6-per-neuron'"),
+        ("mxfp4", "names a block format.*see `block_format`"),
+        ("mxfp5", "did you mean 'mxfp4'"),
+        ("nvfp8", "did you mean 'nvfp4'"),
+        ("mxfp4-per-neuron", "'mxfp4-per-neuron': has '-per-neuron'.*did you mean 'mxfp4'"),
+        ("fp16", "has 16 bits, and formats have 8 at most$"),
+        ("bf16", "has 16 bits, and formats have 8 at most$"),
+        ("float32", "has 32 bits, and formats have 8 at most$"),
         ("fp4_e2m1", "did you mean 'fp4-e2m1'"),
         ("int9", "did you mean 'int8'"),
         ("int0", "did you mean"),
@@ -73,6 +93,44 @@ def test_nf4_has_the_published_values():
 def test_names_that_are_none_are_refused_with_the_nearest(name, message):
     with pytest.raises(SettingError, match=message):
         code_book(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("fp4-e2m1", "names a number format without blocks; valid: mxfp4, nvfp4$"),
+        ("int8", "names a number format without blocks; valid: mxint8$"),
+        ("fp6-e2m3", "names a number format without blocks; valid: mxfp6-e2m3$"),
+        ("fp5-e2m2", "names a number format without blocks; valid: mxfp4, .*, nvfp4$"),
+        ("lloyd-4", "names a number format without blocks; valid: mxfp4, .*, nvfp4$"),
+        ("mxfp4-per-neuron", "did you mean 'mxfp4'"),
+        ("mxfp5", "did you mean 'mxfp4'"),
+        (None, "should be a name"),
+    ],
+)
+def test_names_that_are_no_block_formats_are_refused_with_those_of_its_numbers(name, message):
+    with pytest.raises(SettingError, match=message) as caught:
+        block_format(name)
+    assert caught.value.field == ("format",)
+    if name is not None:
+        with pytest.raises(SettingError, match=message):
+            DynamicQuantizer.of_block_format(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("lloyd-9", "did you mean 'lloyd-6'"),
+        ("mxfp4-per-neuron", "'mxfp4-per-neuron': has '-per-neuron'.*did you mean 'mxfp4'"),
+        ("mxfp5", "did you mean 'mxfp4'"),
+        ("fp4", "did you mean 'fp4-e2m1'"),
+        ("fp16", "has 16 bits"),
+    ],
+)
+def test_outputs_and_cards_say_the_same(name, message):
+    for ask in (format_bits, element_and_blocks):
+        with pytest.raises(SettingError, match=message):
+            ask(name)
 
 
 def test_other_floating_formats_have_names_too():

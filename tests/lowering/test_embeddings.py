@@ -308,7 +308,8 @@ def test_widths_of_inputs_are_one() -> None:
     ids = ids_of(30, 4)
     made = convert(network(), QUIET, ids, bits={"0": (3, 1, 6)})
     assert made.layers["0"].bits == (3, 1, 6)
-    with pytest.raises(SettingError, match=r"'bits\.0' = 4: should be 1 for its inputs"):
+    field = r"'bits\.0\.input_bits'"
+    with pytest.raises(SettingError, match=f"{field} = 4: should be 1 for its inputs"):
         convert(network(), QUIET, ids, bits={"0": (3, 4, 6)})
 
 

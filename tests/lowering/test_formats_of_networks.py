@@ -262,7 +262,15 @@ def test_files_keep_formats(name: str, tmp_path) -> None:
         ({"formats": "nf4", "weight_grids": "affine"}, "weight_grids"),
         ({"formats": "nf4", "input_grids": "affine"}, "input_grids"),
         ({"formats": "mxfp4", "weight_scales": 8}, "blocks of 32"),
-        ({"formats": "nf4", "bits": {"linear": (5, 4, 4)}}, "should be 4 for its weights"),
+        (
+            {"formats": "nf4", "bits": {"linear": (5, 4, 4)}},
+            r"'bits.linear.weight_bits' = 5: should be 4 for its weights, as its format 'nf4' in "
+            r"'formats.weights' has",
+        ),
+        ({"formats": "mxfp4-per-neuron"}, r"'formats.weights' = .*did you mean 'mxfp4'"),
+        ({"formats": {"inputs": "lloyd-4"}}, r"'formats.inputs' = 'lloyd-4': has values.*fitted"),
+        ({"formats": {"outputs": "fp9-e4m4"}}, r"'formats.outputs' = 'fp9-e4m4': should be 8"),
+        ({"formats": {"inputs": "bf16"}}, r"'formats.inputs' = 'bf16': has 16 bits"),
     ],
 )
 def test_what_cannot_be_is_refused(given, rule: str) -> None:
@@ -271,11 +279,9 @@ def test_what_cannot_be_is_refused(given, rule: str) -> None:
         convert(seeded(lambda: nn.Linear(12, 3)), chip_of(), x, **given)
 
 
-def test_what_formats_have_not_is_refused(tmp_path) -> None:
+def test_what_formats_have_not_is_refused() -> None:
     x = stimuli(30, 12)
     made = convert(seeded(lambda: nn.Linear(12, 3)), chip_of(), x, formats="nf4")
-    with pytest.raises(ss.StochsimError, match="'nf4'; convert without formats"):
-        made.export_qonnx(tmp_path / "net.onnx")
     with pytest.raises(ss.SettingError, match="of a format"):
         made.learn_widths()
 
@@ -310,8 +316,36 @@ def test_settings_without_a_law_are_refused_at_once(settings, formats, field: st
 def test_an_array_without_such_integers_is_refused_at_once() -> None:
     array = chip_of(array=Array(rows=64, columns=64, cell_bits=2, cycle_bits=1))
     module = seeded(lambda: nn.Linear(12, 3))
-    with pytest.raises(ss.SettingError, match=r"'fp8-e4m3'.*they have 19"):
-        convert(module, array, stimuli(30, 12), formats={"weights": "fp8-e4m3"})
+    for side in ("weights", "inputs"):
+        with pytest.raises(ss.SettingError, match=rf"'formats.{side}' = 'fp8-e4m3'.*they have 19"):
+            convert(module, array, stimuli(30, 12), formats={side: "fp8-e4m3"})
+
+
+@pytest.mark.parametrize("formats", [None, "nvfp4", "mxfp4", "fp4-e2m1", "fp8-e5m2"])
+@pytest.mark.parametrize("size", [1e200, 1e30, 1e-200])
+def test_values_that_no_scale_is_for_are_named(size: float, formats: Any) -> None:
+    """Blocks whose scales follow from their values take small inputs."""
+    module, x = seeded(lambda: nn.Linear(32, 3)).double(), stimuli(30, 32).double()
+    kind, side = r"'examples': should be of other sizes", "inputs"
+    if formats in ("nvfp4", "mxfp4"):
+        side = "(in|out)puts"
+    if size > 1 or side == "inputs":
+        with pytest.raises(ss.SettingError, match=rf"{kind}: the {side} of layer 'linear' would"):
+            convert(module, chip_of(), x * size, formats=formats)
+    with torch.no_grad():
+        module.weight *= size
+    with pytest.raises(ss.SettingError, match="'module': should be of other sizes: the weights"):
+        convert(module, chip_of(), x, formats=formats)
+
+
+def test_scales_that_training_takes_out_of_their_range_are_named() -> None:
+    for side in ("weight", "input", "output"):
+        made = convert(seeded(lambda: nn.Linear(12, 3)), chip_of(), stimuli(30, 12))
+        with torch.no_grad():
+            getattr(made.layers["linear"], f"{side}_grid").log_scale.fill_(70.0)
+        field = "weight_scale" if side == "weight" else rf"{side}\.scale"
+        with pytest.raises(ss.SettingError, match=rf"'layers\.linear\.{field}' = 1\.1"):
+            made(stimuli(2, 12))
 
 
 @pytest.mark.parametrize("side", ["weights", "inputs", "outputs"])

@@ -170,13 +170,14 @@ def test_scales_of_neurons_and_damping_that_no_weights_have(grid: dict[str, Any]
             study.check(preset("digital-45nm"))
 
 
-def test_rounding_is_for_networks_with_quantised_weights() -> None:
-    floats = study_of(train__weight_rounding="compensated", grid__bits=None, grid__float=True)
+@pytest.mark.parametrize("rounding", ["compensated", "stochastic"])
+def test_rounding_is_for_networks_with_quantised_weights(rounding: str) -> None:
+    floats = study_of(train__weight_rounding=rounding, grid__bits=None, grid__float=True)
     with pytest.raises(SettingError, match=r"train\.weight_rounding.*quantised weights"):
         floats.check(preset("digital-45nm"))
-    study_of(train__weight_rounding="compensated", grid__bits=[1]).check(preset("digital-45nm"))
+    study_of(train__weight_rounding=rounding, grid__bits=[1]).check(preset("digital-45nm"))
     with pytest.raises(SettingError, match="weight_rounding"):
-        study_of(train__weight_rounding="compensate")
+        study_of(train__weight_rounding=rounding[:-1])
 
 
 def test_damping_is_for_networks_that_are_trained_on() -> None:
