@@ -4,7 +4,8 @@ Five compute-in-memory macros (Colonnade, Jia, NeuRRAM, Sinangil, Wang), each a 
 parameters; one parameter at most is fitted, to points that the file names, and none for Jia and
 Wang. Every figure here is over the other rows of published measurements; rows that a parameter was
 read from do not count either. Within: 20 % of an energy of the whole macro or of a speed, a factor
-of 1.5 of a part. The null model has one energy per pass of the array and the square of the supply;
+of 1.5 of a part. Speeds rest on AccelForge's calibrations to the same figures: no predictions.
+The null model has one energy per pass of the array and the square of the supply;
 it starts from a measured energy everywhere, in Jia and Wang too. The models were written with these
 figures at hand: only figures that nobody here has seen can test them blindly.
 
@@ -16,6 +17,7 @@ beside it.
 
 import math
 import statistics
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from _bench import Figure, Options, main
 
 from stochsim.report.figures.style import INK, QUIET
 from stochsim.silicon import (
+    FEW,
     Score,
     confront_prices,
     confronted_prices,
@@ -70,9 +73,10 @@ def check_recorded(
     """Raise AssertionError where the table that comes with stochsim says otherwise."""
     recorded = recorded_spread("machine").by_macro
     pairs = [(value, recorded[name]) for name, value in machines.items()]
-    for one in found:
-        largest = max(row.distance for row in one.predicted("energy"))
-        pairs.append((largest, largest_error(one.macro.name) or math.inf))
+    largest = [max(row.distance for row in one.predicted("energy")) for one in found]
+    for one, own in zip(found, largest, strict=True):
+        wanted = max(largest) if len(one.predicted("energy")) < FEW else own
+        pairs.append((wanted, largest_error(one.macro) or math.inf))
     for name, ratios in prices.items():
         pairs += [(value, confronted_prices()[name][macro]) for macro, value in ratios.items()]
     assert all(math.isclose(*pair, rel_tol=RECORDED_TO, abs_tol=RECORDED_TO) for pair in pairs), (
@@ -100,7 +104,7 @@ def figures_of(one: Score) -> list[Figure]:
     ]
     bars = {
         "part": ("parts within a factor of 1.5", 1.0),
-        "speed": ("speeds within 20 %", LEAST_SPEED),
+        "speed": ("speeds within 20 %, by AccelForge's calibration", LEAST_SPEED),
     }
     for kind, (words, bar) in bars.items():
         rows = one.predicted(kind)
@@ -120,26 +124,36 @@ def figures_of(one: Score) -> list[Figure]:
     return found
 
 
-def colonnade_by_supply(one: Score) -> list[Figure]:
-    """The part of the error that is width alone, at the fitted supply, and that of another one."""
+def by_supply(one: Score) -> list[Figure]:
+    """Errors at each supply, and those of null models: with the square of the supply, and with the
+    exponent that was fitted, where one was.
+    """
     found = []
-    for volts in sorted({row.row.conditions["voltage_v"] for row in one.predicted("energy")}):
-        rows = [
-            row
-            for row in one.predicted("energy")
-            if row.row.conditions["voltage_v"] == volts and not row.is_start
-        ]
-        model, null = (
-            math.sqrt(statistics.fmean(math.log(value) ** 2 for value in ratios))
-            for ratios in (
-                [row.ratio for row in rows],
-                [row.null / row.row.value for row in rows],
-            )
+    name = one.macro.name
+    rows = [row for row in one.predicted("energy") if not row.is_start]
+    supplies = {row.row.conditions.get("voltage_v", one.macro.nominal_v) for row in rows}
+    for volts in sorted(supplies) if len(supplies) > 1 else ():
+        here = [row for row in rows if row.row.conditions["voltage_v"] == volts]
+        errors = [log_rms(getattr(row, kind) / row.row.value for row in here) for kind in _BOTH]
+        null = f"null model {errors[1]:.3g}, of {len(here)}"
+        found.append(exact(f"{name} at {volts:g} V: log RMSE", errors[0], baseline=null))
+    if "supply_exponent" in one.macro.parameters:
+        steeper = one.macro.parameters["supply_exponent"].value - 2
+        start = next(row for row in one.rows if row.is_start).row.conditions["voltage_v"]
+        ratios = (
+            row.null * (row.row.conditions["voltage_v"] / start) ** steeper / row.row.value
+            for row in rows
         )
-        found.append(
-            exact(f"colonnade at {volts:g} V: log RMSE", model, baseline=f"null model {null:.3g}")
-        )
+        found.append(exact(f"{name}: log RMSE of a null model with our exponent", log_rms(ratios)))
     return found
+
+
+_BOTH = ("predicted", "null")
+
+
+def log_rms(ratios: Iterable[float]) -> float:
+    """Root mean square of logarithms."""
+    return math.sqrt(statistics.fmean(math.log(one) ** 2 for one in ratios))
 
 
 def measure(options: Options) -> list[Figure]:
@@ -163,8 +177,7 @@ def measure(options: Options) -> list[Figure]:
     ]
     for one in found:
         figures += figures_of(one)
-        if one.macro.name == "colonnade":
-            figures += colonnade_by_supply(one)
+        figures += by_supply(one)
     for name in spread.by_macro:
         ratio = spread.left_out(name)
         off = max(ratio, 1 / ratio)
@@ -197,19 +210,17 @@ def picture(found: list[Score], path: Path) -> None:
                     if row.is_given == is_given and not math.isnan(row.ratio)
                 ]
                 if points:
-                    words = f"{one.macro.name}, fitted or read from" if is_given else one.macro.name
-                    panel.scatter(
-                        *zip(*points, strict=True),
-                        s=16,
-                        facecolor=face,
-                        edgecolor=colour,
-                        label=words,
-                    )
+                    xs, ys = zip(*points, strict=True)
+                    panel.scatter(xs, ys, s=16, facecolor=face, edgecolor=colour)
             place += len(rows) + 2
-        panel.set(title=title, yscale="log", ylim=(0.5, 2.0), xticks=())
+        panel.set(title=title, yscale="log", ylim=(0.5, 2.0), xticks=(), xlabel="rows of a macro")
     panels[0].set_ylabel("modelled / measured")
     panels[0].set_yticks((0.5, 0.8, 1, 1.2, 1.5, 2), labels=("0.5", "0.8", "1", "1.2", "1.5", "2"))
     panels[0].minorticks_off()
+    for one, colour in zip(found, COLOURS, strict=True):
+        panels[0].scatter((), (), s=16, facecolor=colour, edgecolor=colour, label=one.macro.name)
+    words = "a parameter was fitted to it or read from it"
+    panels[0].scatter((), (), s=16, facecolor="none", edgecolor=INK, label=words)
     panels[0].legend(fontsize=8, loc="lower left")
     sheet.savefig(path, dpi=130)
 

@@ -53,7 +53,7 @@ class Bill:
     >>> f"{bill.per_read_j:.3g} J per read, {bill.all_reads_j:.3g} J in all"
     '7.78e-12 J per read, 7.78e-10 J in all'
     >>> print(str(bill).splitlines()[0])
-    digital-45nm: 7.78 pJ per read [6.97 pJ, 12.9 pJ], 1 cycle (mean over 1 stimulus × 100 reads)
+    digital-45nm: 7.78 pJ per read [1.44 pJ, 47.3 pJ], 1 cycle (mean over 1 stimulus × 100 reads)
     """
 
     hardware: Hardware

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -38,11 +39,12 @@ class MacroLayer:
 @dataclass(frozen=True)
 class MacroBill:
     """A network's reads on a macro, by layer; weights are written before, and not billed. Nothing
-    beside the array is in it: see the macro's `system`.
+    beside the array is in it: see the macro's `system`; nor is what is computed in float, in_float.
     """
 
     macro: Macro
     layers: tuple[MacroLayer, ...]
+    in_float: tuple[str, ...] = ()
 
     @property
     def per_read_j(self) -> float:
@@ -57,10 +59,11 @@ class MacroBill:
     @property
     def interval(self) -> tuple[float, float]:
         """The ends of what a read takes: the largest error of the macro's model over the published
-        energies that it was held against, or, where a condition is extrapolated and for a macro of
-        one's own, the 95 % interval of a machine that was not measured.
+        energies that it was held against (of all macros, where it has few), or, where a condition
+        is extrapolated and for a macro of one's own, the 95 % interval of a machine that was not
+        measured.
         """
-        off = largest_error(self.macro.name)
+        off = largest_error(self.macro)
         if off is not None and not self.flags:
             return self.per_read_j * math.exp(-off), self.per_read_j * math.exp(off)
         spread = recorded_spread(MACHINE)
@@ -70,6 +73,28 @@ class MacroBill:
     def flags(self) -> tuple[str, ...]:
         """Conditions outside of what was published, each once."""
         return tuple(dict.fromkeys(flag for one in self.layers for flag in one.point.flags))
+
+    def to_json(self) -> dict[str, Any]:
+        """The bill as plain values, in joules and seconds."""
+        return {
+            "macro": self.macro.name,
+            "parameters": self.macro.digest,
+            "joules_per_read": self.per_read_j,
+            "joules_per_read_interval": list(self.interval),
+            "seconds_per_read": self.seconds,
+            "layers": [
+                {
+                    "layer": one.layer,
+                    "operations": one.operations,
+                    "share_of_array_used": one.used,
+                    "joules": one.joules,
+                    "conditions": dict(one.point.conditions),
+                }
+                for one in self.layers
+            ],
+            "in_float": list(self.in_float),
+            "flags": list(self.flags),
+        }
 
     def __str__(self) -> str:
         return "\n".join(_lines(self))
@@ -96,7 +121,8 @@ def bill_on_macro(
     check_kind("program", program, Program, "should be a Program")
     check_kind("macro", macro, Macro, "should be a Macro, as load_macro gives one")
     workload = program.wiring.workload(program.shapes, Noise(), 1, None, x)
-    return MacroBill(macro, tuple(_layer(macro, use, conditions) for use in workload.uses))
+    layers = tuple(_layer(macro, use, conditions) for use in workload.uses)
+    return MacroBill(macro, layers, (*workload.floats, *workload.unpriced))
 
 
 def _layer(macro: Macro, use: LayerUse, conditions: dict[str, float]) -> MacroLayer:
@@ -136,6 +162,8 @@ def _lines(bill: MacroBill) -> Iterator[str]:
         )
     yield from columns(rows)
     yield ""
+    if bill.in_float:
+        yield f"computed in float, not billed: {', '.join(bill.in_float)}"
     outside = [name for name, where in bill.macro.system.items() if where != "in"]
     yield f"not in it, or not known to be: {', '.join(outside)}"
     yield from (f"warning: {flag}" for flag in bill.flags)

@@ -4,7 +4,7 @@ spread of models, and what follows for sums and for comparisons.
 
 import functools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,18 +13,16 @@ from stochsim.hardware import Hardware
 from stochsim.settings import SettingError
 from stochsim.silicon import MACHINE, confronted_prices, recorded_spread
 
-COMPARABLE = (
-    ("adc-zigzag-28nm", "adc-accelergy", "adc-isaac-32nm"),
-    ("multiply-qkeras-45nm", "multiply-horowitz-45nm"),
-    ("add-qkeras-45nm", "add-horowitz-45nm"),
-    ("memory-sram-45nm", "memory-sram-horowitz-45nm"),
-)
-"""Prices that model the same thing at about the same node."""
+COMPARABLE = (("adc-zigzag-28nm", "adc-accelergy", "adc-isaac-32nm"),)
+"""Prices of different sources that model the same thing at about the same node."""
+
+MACHINES = "spread of measured machines"
+GIVEN = "as given"
 
 
 class PriceRange(NamedTuple):
-    """One price and the joules that it makes: `joules` as priced, `low` to `high` as far as they
-    may be off; basis: from what.
+    """The joules of one operation, or of all of one price: `joules` as priced, `low` to `high` as
+    far as they may be off; basis: from what.
     """
 
     price: str
@@ -32,6 +30,7 @@ class PriceRange(NamedTuple):
     low: float
     high: float
     basis: str
+    operation: str = ""
 
     @property
     def swing(self) -> float:
@@ -43,8 +42,12 @@ class PriceRange(NamedTuple):
 
 @dataclass(frozen=True)
 class JoulesInterval:
-    """Joules with their ends, 95 % where ranges of prices are: the prices' distances to their ends,
-    as independent of each other, are added in squares.
+    """Joules with the ends that the ranges of their operations give.
+
+    Ends are outer ones of what is known, no quantiles: extremes of models and measurements, or the
+    95 % interval of a machine that was not measured. Distances to them are added within a price,
+    and over all prices that have the spread of machines, for these are off together; over others
+    they are added in squares, as independent.
     """
 
     joules: float
@@ -53,12 +56,18 @@ class JoulesInterval:
     @property
     def low(self) -> float:
         """The lower end."""
-        return self.joules - math.hypot(*(one.joules - one.low for one in self._moving))
+        return self.joules - math.hypot(*(one.joules - one.low for one in self._apart))
 
     @property
     def high(self) -> float:
         """The upper end."""
-        return self.joules + math.hypot(*(one.high - one.joules for one in self._moving))
+        return self.joules + math.hypot(*(one.high - one.joules for one in self._apart))
+
+    @property
+    def by_price(self) -> tuple[PriceRange, ...]:
+        """All operations of a price together, the price that moves the joules most first."""
+        found = [_together(one.price, each) for one, each in self._groups(lambda one: one.price)]
+        return tuple(sorted(found, key=lambda one: (-one.swing, one.price)))
 
     @property
     def deciding(self) -> PriceRange | None:
@@ -67,21 +76,33 @@ class JoulesInterval:
         """
         if math.isinf(self.joules):
             return None
-        return max(self._moving, key=lambda one: one.swing, default=None)
+        return next((one for one in self.by_price if one.swing > 0), None)
 
     @property
-    def _moving(self) -> list[PriceRange]:
-        return [one for one in self.ranges if one.swing > 0]
+    def _apart(self) -> list[PriceRange]:
+        """What is off independently of each other."""
+        groups = self._groups(lambda one: one.basis if one.basis == MACHINES else one.price)
+        found = [_together(one.price, each) for one, each in groups]
+        return [one for one in found if one.swing > 0]
+
+    def _groups(
+        self, key: Callable[[PriceRange], str]
+    ) -> list[tuple[PriceRange, list[PriceRange]]]:
+        found: dict[str, list[PriceRange]] = {}
+        for one in self.ranges:
+            found.setdefault(key(one), []).append(one)
+        return [(each[0], each) for each in found.values()]
 
 
 def joules_interval(
     hardware: Hardware, operations: Operations, rho: float | None = None, count: float = 1
 ) -> JoulesInterval:
-    """The joules of operations over `count`, with the ranges of their prices, the widest first.
+    """The joules of operations over `count`, with the range of each.
 
     The range of a price holds its own joules, those of the other models of COMPARABLE at the same
     operation, and what measured chips took where the price was held against them. A price without
-    either has the spread of whole machines (see `stochsim.silicon.recorded_spread`).
+    either has the spread of whole machines (see `stochsim.silicon.recorded_spread`), a thermal
+    floor that upwards alone; what a user gives, and the price of reliability, have none.
 
     >>> import stochsim as ss
     >>> from stochsim.accounting import joules_interval
@@ -91,13 +112,21 @@ def joules_interval(
     >>> f"{found.joules:.3g} J, {found.low:.2g} to {found.high:.2g}; {found.deciding.price}"
     '7.01e-12 J, 7e-12 to 2.2e-11; adc-zigzag-28nm'
     """
-    rows = [
-        (one, amount / count, _factors(hardware, rho, one)) for one, amount in operations.items()
-    ]
-    return _interval(hardware, rho, rows)
+    prices = hardware.price_table(rho)
+    voltage_v = hardware.prices.voltage_v
+    ranges = []
+    for one, amount in operations.items():
+        price = prices[one.kind]
+        each_j = price.energy_j(one.args, voltage_v)
+        joules = amount / count * each_j
+        factors = _factors(hardware, rho, one, price, each_j)
+        ends = (joules * factors.low, joules * factors.high)
+        operation = f"{one.kind} {one.args}"
+        ranges.append(PriceRange(price.name, joules, *ends, factors.basis, operation))
+    return JoulesInterval(math.fsum(one.joules for one in ranges), tuple(ranges))
 
 
-class Factors(NamedTuple):
+class _Factors(NamedTuple):
     """The ends of a price's range over its own joules, and what they are from."""
 
     low: float
@@ -105,56 +134,34 @@ class Factors(NamedTuple):
     basis: str
 
 
-def _interval(
-    hardware: Hardware,
-    rho: float | None,
-    rows: Iterable[tuple[Operation, float, Factors]],
-) -> JoulesInterval:
-    prices = hardware.price_table(rho)
-    voltage_v = hardware.prices.voltage_v
-    found: dict[str, list[PriceRange]] = {}
-    for one, amount, factors in rows:
-        price = prices[one.kind]
-        joules = amount * price.energy_j(one.args, voltage_v)
-        found.setdefault(price.name, []).append(
-            PriceRange(
-                price.name, joules, joules * factors.low, joules * factors.high, factors.basis
-            )
-        )
-    ranges = [_together(each) for each in found.values()]
-    ranges.sort(key=lambda one: (-one.swing, one.price))
-    return JoulesInterval(math.fsum(one.joules for one in ranges), tuple(ranges))
-
-
-def _together(ranges: list[PriceRange]) -> PriceRange:
-    """The operations of one price: they are off together."""
+def _together(price: str, ranges: list[PriceRange]) -> PriceRange:
+    """What is off together, as one."""
     joules, low, high = (
         math.fsum(values) for values in zip(*(one[1:4] for one in ranges), strict=True)
     )
     bases = dict.fromkeys(one.basis for one in ranges if one.joules > 0)
-    return PriceRange(ranges[0].price, joules, low, high, "; ".join(bases))
+    return PriceRange(price, joules, low, high, "; ".join(bases))
 
 
-def _factors(hardware: Hardware, rho: float | None, one: Operation) -> Factors:
+def _factors(
+    hardware: Hardware, rho: float | None, one: Operation, own: Price, each_j: float
+) -> _Factors:
     """The range of an operation's price over its own joules."""
-    own = hardware.price_table(rho)[one.kind]
-    voltage_v = hardware.prices.voltage_v
-    joules = own.energy_j(one.args, voltage_v)
     is_given = KINDS[one.kind].by_law or own.tag == "user"
-    if is_given or not 0 < joules < math.inf:
-        return Factors(1.0, 1.0, "as given")
+    if is_given or not 0 < each_j < math.inf:
+        return _Factors(1.0, 1.0, GIVEN)
     measured = confronted_prices().get(own.name, {})
     models = {
-        other.name: other.energy_j(one.args, voltage_v) / joules
+        other.name: other.energy_j(one.args, hardware.prices.voltage_v) / each_j
         for other in _comparable(hardware, rho, one.kind)
-        if _is_listed(other, one)
     }
     ratios = [1.0, *measured.values(), *models.values()]
     if len(ratios) == 1:
         spread = recorded_spread(MACHINE)
-        return Factors(spread.low, spread.high, "spread of measured machines")
+        low = 1.0 if own.tag == "floor" else spread.low
+        return _Factors(low, spread.high, MACHINES)
     words = ["measured: " * bool(measured) + ", ".join(measured), ", ".join(models)]
-    return Factors(min(ratios), max(ratios), " and ".join(filter(None, words)))
+    return _Factors(min(ratios), max(ratios), " and ".join(filter(None, words)))
 
 
 @functools.lru_cache(maxsize=256)
@@ -170,14 +177,6 @@ def _comparable(hardware: Hardware, rho: float | None, kind: str) -> tuple[Price
             except SettingError:  # of a price that does not go together with the chip's others
                 continue
     return tuple(found)
-
-
-def _is_listed(price: Price, one: Operation) -> bool:
-    """Whether a table of widths, if the price is one, begins at or below those of an operation; a
-    memory is at least as large as the smallest that is listed.
-    """
-    is_table = bool(price.widths) and price.kind != "memory"
-    return not is_table or min(one.args, default=0.0) >= price.widths[0]
 
 
 class Identified(NamedTuple):
@@ -196,10 +195,12 @@ class Identified(NamedTuple):
 
 
 def compared(cheaper: JoulesInterval, other: JoulesInterval) -> Identified:
-    """Two choices under common errors of their prices: what a price of both moves alike cancels.
+    """Two choices under errors of their prices that both share.
 
-    A price that both have is off by one factor in both, so what it adds to the doubt is its
-    relative range times the difference of its joules, towards the end that narrows the difference.
+    An operation that both have, of one price and the same widths, is off by one factor in both, so
+    what it adds to the doubt is its relative range times the difference of its joules, towards the
+    end that narrows the difference. Other widths are off by themselves: how a price grows with bits
+    is as much in doubt as its size. Doubts are added in squares.
 
     >>> from stochsim.accounting import JoulesInterval, PriceRange, compared
     >>> def choice(joules):
@@ -207,23 +208,20 @@ def compared(cheaper: JoulesInterval, other: JoulesInterval) -> Identified:
     >>> compared(choice(1.0), choice(1.1)).is_certain
     True
     """
-    here = {one.price: one for one in cheaper.ranges}
-    there = {one.price: one for one in other.ranges}
-    parts = {}
-    for name in dict.fromkeys((*here, *there)):
-        gains = [_gain(name, here, there, end) for end in ("low", "high")]
-        parts[name] = max(0.0, -min(gains))
+    here, there = (_by_operation(one.ranges) for one in (cheaper, other))
+    parts: dict[str, float] = {}
+    for key in dict.fromkeys((*here, *there)):
+        gains = [_end(there.get(key), end) - _end(here.get(key), end) for end in ("low", "high")]
+        parts[key[0]] = math.hypot(parts.get(key[0], 0.0), max(0.0, -min(gains)))
     deciding = max(parts, key=lambda name: parts[name], default="")
     difference = other.joules - cheaper.joules
     return Identified(difference, math.hypot(*parts.values()), deciding)
 
 
-def _gain(
-    name: str, here: Mapping[str, PriceRange], there: Mapping[str, PriceRange], end: str
-) -> float:
-    """What the other choice has more than the first when a price stands at one end."""
-    moves = [
-        getattr(one, end) - one.joules if (one := found.get(name)) is not None else 0.0
-        for found in (there, here)
-    ]
-    return moves[0] - moves[1]
+def _by_operation(ranges: Iterable[PriceRange]) -> Mapping[tuple[str, str], PriceRange]:
+    return {(one.price, one.operation): one for one in ranges}
+
+
+def _end(one: PriceRange | None, end: str) -> float:
+    """What a choice's joules move by when an operation stands at this end of its range."""
+    return getattr(one, end) - one.joules if one is not None else 0.0

@@ -260,7 +260,7 @@ def sensitivity_json(bill: Bill) -> dict[str, Any]:
 
 
 def _share_lines(bill: Bill) -> Iterator[str]:
-    ranges = {one.price: one for one in bill.interval.ranges}
+    ranges = {one.price: one for one in bill.interval.by_price}
     head = ["price", "of", "share", "+10 % of it moves the total by"]
     rows = [[*head, "its range moves it by", "range from"]]
     for row in price_shares(bill):

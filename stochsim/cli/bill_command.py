@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from stochsim.cli import bill_target
 from stochsim.cli.hardware_command import hardware_of
+from stochsim.cli.silicon_command import condition, conditions_of
 from stochsim.cli.sweep_command import positive
 
 if TYPE_CHECKING:
@@ -43,6 +44,14 @@ def add_to(actions: Any) -> None:
         metavar="M",
         help="in place of a chip: a macro that was built and measured (`stochsim energy silicon`), "
         "or its TOML file; joules of its array alone",
+    )
+    bill.add_argument(
+        "--at",
+        action="append",
+        type=condition,
+        default=[],
+        metavar="CONDITION=VALUE",
+        help="with --macro: voltage_v=0.8, phases=2, …; may be given several times",
     )
     bill.add_argument(
         "--bits",
@@ -90,29 +99,38 @@ def _bill(args: argparse.Namespace) -> None:
     ADCs.
     """
     from stochsim.accounting import compare_adc_models, sensitivity_text
+    from stochsim.settings import SettingError
 
     if args.macro is not None:
-        print(_on_macro(args))
+        _print_on_macro(args)
         return
+    if args.at:
+        raise SettingError.of(
+            "--at", dict(args.at), "says at what a macro works: give --macro, too"
+        )
     about, bill = _found(args)
     if args.json is not None:
         _write(args.json, about, bill)
     print(f"{about}\n\n{bill}\n\n{sensitivity_text(bill)}\n\n{compare_adc_models(bill)}")
 
 
-def _on_macro(args: argparse.Namespace) -> str:
-    """What the target is, and its bill on a measured macro."""
+def _print_on_macro(args: argparse.Namespace) -> None:
+    """Print what the target is, and its bill on a measured macro."""
     from stochsim.accounting import bill_on_macro
-    from stochsim.settings import SettingError
+    from stochsim.settings import SettingError, write_text
     from stochsim.silicon import load_macro
 
-    for name in ("hardware", "reads", "stimuli", "json"):
+    for name in ("hardware", "reads", "stimuli"):
         if getattr(args, name) is not None:
             rule = "belongs to a chip; a macro's joules are those of one read, whatever the data"
             raise SettingError.of(f"--{name}", str(getattr(args, name)), rule)
     macro = load_macro(args.macro)
     about, program, x = _program_of(args)
-    return f"{about}\n\n{bill_on_macro(program, macro, x)}"
+    found = bill_on_macro(program, macro, x, **conditions_of(args.at))
+    if args.json is not None:
+        table = {"about": about, "bill": found.to_json()}
+        write_text(args.json, json.dumps(table, indent=1, ensure_ascii=False) + "\n")
+    print(f"{about}\n\n{found}")
 
 
 def _program_of(args: argparse.Namespace) -> tuple[str, "Program", Any]:
@@ -122,6 +140,7 @@ def _program_of(args: argparse.Namespace) -> tuple[str, "Program", Any]:
 
     path = Path(args.target)
     if _SHAPE.fullmatch(args.target) and not path.exists():
+        bill_target.check_none_given("a shape", args)
         widths = args.bits or (8, 8, 8)
         sizes = tuple(map(int, args.target.split("-")))
         words = "/".join(map(str, widths))

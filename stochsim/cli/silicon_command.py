@@ -36,7 +36,7 @@ def add_to(actions: Any) -> None:
     silicon.add_argument(
         "--at",
         action="append",
-        type=_condition,
+        type=condition,
         default=[],
         metavar="CONDITION=VALUE",
         help="input_bits=4, voltage_v=0.7, …; may be given several times",
@@ -52,7 +52,8 @@ def add_to(actions: Any) -> None:
     silicon.set_defaults(command=_silicon)
 
 
-def _condition(text: str) -> tuple[str, float]:
+def condition(text: str) -> tuple[str, float]:
+    """`name=number`, for argparse."""
     name, _, number = text.partition("=")
     try:
         return name, float(number)
@@ -71,10 +72,10 @@ def _silicon(args: argparse.Namespace) -> None:
         if args.at:
             rule = "the rows of --data say at which conditions they were measured"
             raise SettingError.of("--at", dict(args.at), rule)
-        _scoreboard(args, [args.macro] if args.macro else list(macros()))
+        _scoreboard(args, [args.macro] if args.macro is not None else list(macros()))
     elif args.rows:
         raise SettingError.of("--rows", True, "shows rows of measured figures: give --data, too")
-    elif args.macro:
+    elif args.macro is not None:
         _one(args)
     else:
         _all(args)
@@ -105,15 +106,22 @@ def _all(args: argparse.Namespace) -> None:
     )
 
 
-def _one(args: argparse.Namespace) -> None:
+def conditions_of(given: list[tuple[str, float]]) -> dict[str, float]:
+    """Conditions by name; raises SettingError for one that is given twice."""
     from stochsim.settings import SettingError
+
+    found: dict[str, float] = {}
+    for name, value in given:
+        if name in found:
+            raise SettingError.of("--at", f"{name}={value:g}", f"'{name}' is given twice")
+        found[name] = value
+    return found
+
+
+def _one(args: argparse.Namespace) -> None:
     from stochsim.silicon import load_macro, macro_lines
 
-    conditions: dict[str, float] = {}
-    for name, value in args.at:
-        if name in conditions:
-            raise SettingError.of("--at", f"{name}={value:g}", f"'{name}' is given twice")
-        conditions[name] = value
+    conditions = conditions_of(args.at)
     if args.json:
         print(json.dumps(_point_json(args.macro, conditions), indent=1))
         return

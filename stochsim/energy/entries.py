@@ -243,7 +243,6 @@ class Entry(Sourced):
             definitions=self._definition_text,
             valid=self._bounds,
             file=file,
-            widths=tuple(widths),
         )
 
     @property

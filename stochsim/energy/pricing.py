@@ -72,8 +72,7 @@ class Price:
     `has_voltage`, the supply voltage V in volts. `valid` bounds arguments and parameters: outside,
     the value at the nearer bound is used, and `flags` say so. `required` names the parameters that
     still need a value. `unit` is the formula's ("fJ per conversion"); `joules` are joules. `file`
-    is the book it stands in; `doubts` are flags that hold at any arguments; `widths` are those of a
-    table, ascending.
+    is the book it stands in; `doubts` are flags that hold at any arguments.
     """
 
     name: str
@@ -94,7 +93,6 @@ class Price:
     scaling: str = "none"
     file: str = ""
     doubts: tuple[str, ...] = ()
-    widths: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         check_choice("tag", self.tag, TAGS)

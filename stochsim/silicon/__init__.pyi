@@ -9,6 +9,7 @@ from .measured import Measured as Measured
 from .measured import read_measured as read_measured
 from .operating_point import OperatingPoint as OperatingPoint
 from .parameter import Parameter as Parameter
+from .residuals import FEW as FEW
 from .residuals import MACHINE as MACHINE
 from .residuals import confront_prices as confront_prices
 from .residuals import confronted_prices as confronted_prices

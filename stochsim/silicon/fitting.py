@@ -17,8 +17,13 @@ def fitted_rows(macro: Macro, rows: Sequence[Measured]) -> list[Measured]:
 
 
 def given_rows(macro: Macro, rows: Sequence[Measured]) -> list[Measured]:
-    """The rows that a parameter of the macro was fitted to, or read from: no predictions."""
-    return _at_points(macro.parameters.values(), rows)
+    """The rows that a parameter of the macro was fitted to, or read from, and energies of the whole
+    macro at conditions where parts of it are: no predictions.
+    """
+    found = _at_points(macro.parameters.values(), rows)
+    parts = [dict(row.conditions) for row in fitted_rows(macro, rows) if row.kind == "part"]
+    wholes = [row for row in rows if row.kind == "energy" and dict(row.conditions) in parts]
+    return [*found, *wholes]
 
 
 def _at_points(parameters: Iterable[Parameter], rows: Sequence[Measured]) -> list[Measured]:

@@ -14,7 +14,14 @@ from typing import Annotated, Literal, Self
 import pydantic
 
 from stochsim.energy import Formula, Scaling, energy_ratio, parse_formula
-from stochsim.settings import Positive, SettingError, Settings, check_float
+from stochsim.settings import (
+    Positive,
+    SettingError,
+    Settings,
+    check_float,
+    check_not_negative,
+    check_positive,
+)
 from stochsim.silicon.operating_point import OperatingPoint
 from stochsim.silicon.parameter import Parameter, Text
 
@@ -44,6 +51,14 @@ class Condition(Settings):
     default: float
     range: tuple[float, float]
 
+    @pydantic.model_validator(mode="after")
+    def _default_in_range(self) -> Self:
+        low, high = self.range
+        if not low <= self.default <= high:
+            rule = f"should be within its range, {low:g} to {high:g}, which ascends"
+            raise SettingError.of("default", self.default, rule, also=("range",))
+        return self
+
 
 class Part(Settings):
     """One part of a macro: its joules per operation, or its area in µm², as a formula.
@@ -67,9 +82,10 @@ class Macro(Settings):
     inputs: their product is its multiply-accumulates, in `seconds`, in `passes` of the array,
     `latency_s` from its first input to its last output; `copies` arrays work beside each other.
     Formulas are over CONDITIONS, the parameters, `node_nm`, `nominal_v`, SUPPLY and `define` (each
-    over those before it); numbers in them other than 0, 1 and 2 are parameters, which have a
-    source. Raises SettingError for formulas that do not read, unknown names, numbers without a
-    source, and parameters that nothing uses.
+    over those before it); `limits` are what is true where the model holds, by their words. Numbers
+    in formulas other than 0, 1 and 2 are parameters, which have a source. Raises SettingError for
+    formulas that do not read, unknown names, names of two things, numbers without a source, and
+    parameters that nothing uses.
     """
 
     name: Text
@@ -89,6 +105,7 @@ class Macro(Settings):
     copies: Text = "1"
     energy: dict[str, Part]
     area: dict[str, Part] = pydantic.Field(default_factory=dict)
+    limits: dict[str, str] = pydantic.Field(default_factory=dict)
     system: dict[str, Boundary] = pydantic.Field(default_factory=dict)
     contradictions: tuple[str, ...] = ()
 
@@ -97,6 +114,7 @@ class Macro(Settings):
         for name in self.conditions:
             if name not in CONDITIONS:
                 raise SettingError.unknown(name, CONDITIONS, section=("conditions",))
+        self._check_names()
         used = set[str]()
         for where, text, names in self._all_formulas():
             try:
@@ -111,6 +129,17 @@ class Macro(Settings):
                 raise SettingError.of(name, rule="is in no formula: it would change nothing")
         return self
 
+    def _check_names(self) -> None:
+        """Raise SettingError for a name that stands for two things."""
+        sections = (("parameters", tuple(self.parameters)), ("define", tuple(self.define)))
+        taken = {*CONDITIONS, *_OWN}
+        for section, names in sections:
+            for name in names:
+                if name in taken:
+                    rule = "stands for something else already: give it a name of its own"
+                    raise SettingError.of(name, rule=rule, section=(section,))
+                taken.add(name)
+
     def _all_formulas(self) -> list[tuple[tuple[str, ...], str, tuple[str, ...]]]:
         """(address, text, the names that it may use) of every formula."""
         known: list[str] = [*self.conditions, *self.parameters, *_OWN]
@@ -124,6 +153,8 @@ class Macro(Settings):
         for section in ("energy", "area"):
             for name, part in getattr(self, section).items():
                 found.append(((section, name, "formula"), part.formula, tuple(known)))
+        for name, text in self.limits.items():
+            found.append((("limits", name), text, tuple(known)))
         return found
 
     @property
@@ -138,7 +169,12 @@ class Macro(Settings):
         return hashlib.sha256(table.encode()).hexdigest()
 
     def with_values(self, values: Mapping[str, float]) -> "Macro":
-        """The macro with these parameters at other values, without checks of their ranges."""
+        """The macro with these parameters at other values, without checks of their ranges; raises
+        SettingError for names of none.
+        """
+        for name in values:
+            if name not in self.parameters:
+                raise SettingError.unknown(name, self.parameters, section=("parameters",))
         changed = {
             name: one.model_copy() if name not in values else _valued(one, values[name])
             for name, one in self.parameters.items()
@@ -178,16 +214,16 @@ class Macro(Settings):
             if name not in self.conditions:
                 rule = f"no condition of {self.name}"
                 raise SettingError.unknown(name, self.conditions, rule)
-            values[name] = check_float(name, given)
+            values[name] = _checked(name, given)
             low, high = self.conditions[name].range
             if not low <= values[name] <= high:
                 flags.append(
                     f"{self.name}: {name} = {given:g} is outside the published range, {low:g} to "
                     f"{high:g}: extrapolated"
                 )
-        return self._evaluated(values, tuple(flags))
+        return self._evaluated(values, flags)
 
-    def _evaluated(self, conditions: dict[str, float], flags: tuple[str, ...]) -> OperatingPoint:
+    def _evaluated(self, conditions: dict[str, float], flags: list[str]) -> OperatingPoint:
         known = conditions | {name: one.value for name, one in self.parameters.items()}
         voltage_v = conditions.get("voltage_v", self.nominal_v)
         own = (self.node_nm, self.nominal_v, self._supply(voltage_v))
@@ -199,13 +235,16 @@ class Macro(Settings):
             except (ValueError, ArithmeticError) as error:
                 rule = f"has no value at {_named(conditions)}: {error}"
                 raise SettingError.of(where[-1], text, rule, section=where[:-1]) from None
+            if where[0] == "limits" and not value:
+                flags.append(f"{self.name}: outside of what is published: {where[1]}: extrapolated")
+            _check_value(where, value, conditions)
             found[where] = value
             if where[0] == "define":
                 known[where[1]] = value
         return OperatingPoint(
             macro=self.name,
             conditions=conditions,
-            flags=flags,
+            flags=tuple(flags),
             inputs=found["inputs",],
             outputs=found["outputs",],
             passes=found["passes",],
@@ -240,6 +279,30 @@ def _valued(parameter: Parameter, value: float) -> Parameter:
 @functools.lru_cache(maxsize=4096)
 def _formula(text: str, names: tuple[str, ...]) -> Formula:
     return parse_formula(text, names)
+
+
+def _checked(name: str, given: float) -> float:
+    """A condition's value; raises SettingError for one that no measurement is made at."""
+    value = check_float(name, given)
+    if name == "voltage_v":
+        return check_positive(name, value)
+    if name == "mean_output":
+        return check_not_negative(name, value)
+    if value < 1 or value != int(value):
+        raise SettingError.of(name, value, "should be a whole number of at least 1")
+    return value
+
+
+def _check_value(where: tuple[str, ...], value: float, conditions: Mapping[str, float]) -> None:
+    """Raise SettingError for what a formula may not give: times, counts and areas are above 0,
+    joules not negative, all finite.
+    """
+    if where[0] in ("define", "limits"):
+        return
+    is_there = value >= 0 if where[0] == "energy" else value > 0
+    if not is_there or not math.isfinite(value):
+        rule = f"gives {value:g} at {_named(conditions)}: should be finite and above 0"
+        raise SettingError.of(where[-1], rule=rule, section=where[:-1])
 
 
 def _check_numbers(text: str, where: tuple[str, ...]) -> None:

@@ -7,7 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stochsim.settings import AnyPath, SettingError, as_path, read_text
+from stochsim.settings import (
+    AnyPath,
+    SettingError,
+    as_path,
+    check_choice,
+    check_kind,
+    read_text,
+)
+from stochsim.silicon.loading import macros
 from stochsim.silicon.macro import CONDITIONS, Macro
 from stochsim.silicon.operating_point import OperatingPoint
 
@@ -23,7 +31,15 @@ COLUMNS = (*_TEXT, *_NUMBERS)
 """The columns that a file needs; others are not read."""
 
 _PHASES = {"same in both": 1, "one-phase": 1, "two-phase": 2}
-_ENERGIES = ("energy", "efficiency", "energy_share")
+_ENERGIES = {
+    "energy": ("fJ/MAC", "fJ/OP", "pJ per pass of the array", "pJ per column and 1-bit pass"),
+    "efficiency": ("TOPS/W",),
+    "energy_share": ("1",),
+}
+"""Energies and their units; `fj_per_mac` says each in one."""
+
+_SAME = 0.01
+"""How near `fj_per_mac` has to be to a value in a unit that says the same, relative."""
 _UNITS = {
     ("throughput", "GOPS"): 1e-3,
     ("throughput", "TOPS"): 1.0,
@@ -78,9 +94,10 @@ class Measured:
 def read_measured(path: AnyPath, macro: Macro) -> list[Measured]:
     """The rows of a file that are of this macro, in its order.
 
-    Raises SettingError for a file without the columns COLUMNS, a number that is none, rows that
-    count another number of operations in a MAC than the macro (conventions are not mixed in one
-    table), a unit that is not known, and a part that the macro does not have, each with its line.
+    Raises SettingError for a file without the columns COLUMNS, and, with its line, for a number
+    that is none, a row that counts another number of operations in a MAC than the macro or whose
+    `fj_per_mac` is not what its value says (conventions are not mixed in one table), an unknown
+    macro, unit or scored quantity, conditions that cannot be, and a row that stands there twice.
 
     >>> from stochsim.silicon import load_macro, read_measured
     >>> head = "macro,figure_or_table,quantity,unit,integration,part,confidence,published_in,note,"
@@ -93,18 +110,23 @@ def read_measured(path: AnyPath, macro: Macro) -> list[Measured]:
     >>> read_measured(folder / "own.csv", load_macro("wang"))[0].value
     100.0
     """
+    check_kind("macro", macro, Macro, "should be a Macro, as load_macro gives one")
     path = as_path("path", path)
     reader = csv.DictReader(io.StringIO(read_text(path)))
     missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
     if missing:
         rule = f"has no column {', '.join(missing)}; valid: {', '.join(COLUMNS)}"
         raise SettingError.of_file(path, rule, 1)
-    found = []
+    found: list[Measured] = []
     for row in reader:
-        if row["macro"] != macro.name:
-            continue
         try:
-            found.append(_measured(row, macro))
+            if row["macro"] != macro.name:
+                check_choice("macro", row["macro"], (macro.name, *macros()))
+                continue
+            one = _measured(row, macro)
+            if any(one.columns == other.columns for other in found):
+                raise SettingError.of((), rule="the row stands there twice")
+            found.append(one)
         except SettingError as error:
             raise error.at(path, reader.line_num) from None
     if not found:
@@ -113,7 +135,9 @@ def read_measured(path: AnyPath, macro: Macro) -> list[Measured]:
 
 
 def _measured(row: dict[str, str], macro: Macro) -> Measured:
-    numbers = {name: _number(name, row[name]) for name in _NUMBERS}
+    numbers = {name: _number(name, row[name] or "") for name in _NUMBERS}
+    if numbers["scored"] not in (0, 1):
+        raise SettingError.of("scored", row["scored"], "should be 0 or 1")
     counted = numbers["ops_per_mac"]
     if not math.isnan(counted) and counted != macro.ops_per_mac:
         rule = (
@@ -131,6 +155,10 @@ def _measured(row: dict[str, str], macro: Macro) -> Measured:
         if row["integration"] not in _PHASES:
             raise SettingError.of("integration", row["integration"], choices=_PHASES)
         conditions["phases"] = _PHASES[row["integration"]]
+    if kind == "energy" and "voltage_v" in macro.conditions and "voltage_v" not in conditions:
+        raise SettingError.missing("voltage_v", "an energy holds at one supply")
+    if kind != "task":
+        macro.at(**conditions)  # raises SettingError for conditions that cannot be
     return Measured(
         macro=macro.name,
         kind=kind,
@@ -148,15 +176,38 @@ def _kind_and_value(
 ) -> tuple[str, float]:
     quantity, unit = row["quantity"], row["unit"]
     if quantity in _ENERGIES:
-        return ("part" if row["part"] else "energy"), numbers["fj_per_mac"]
+        check_choice("unit", unit, _ENERGIES[quantity], f"no unit of '{quantity}'")
+        _check_same(unit, numbers, macro)
+        return ("part" if row["part"] else "energy"), _above_0("fj_per_mac", numbers)
     known = [name for name, _ in _UNITS]
     if quantity not in known:
+        if numbers["scored"]:
+            rule = "no figure that a macro gives, so it cannot be scored"
+            raise SettingError.of("quantity", quantity, rule, (*_ENERGIES, *known))
         return "task", numbers["value"]
-    if (quantity, unit) not in _UNITS:
-        units = [each for name, each in _UNITS if name == quantity]
-        raise SettingError.of("unit", unit, f"no unit of '{quantity}'", units)
+    units = [each for name, each in _UNITS if name == quantity]
+    check_choice("unit", unit, units, f"no unit of '{quantity}'")
     kind = "area" if quantity == "area" else "speed"
-    return kind, numbers["value"] * _UNITS[quantity, unit]
+    return kind, _above_0("value", numbers) * _UNITS[quantity, unit]
+
+
+def _check_same(unit: str, numbers: dict[str, float], macro: Macro) -> None:
+    """Raise SettingError where `fj_per_mac` is not what the value says in its own unit."""
+    value = _above_0("value", numbers)
+    said = {
+        "fJ/MAC": value,
+        "fJ/OP": value * macro.ops_per_mac,
+        "TOPS/W": 1e3 * macro.ops_per_mac / value,
+    }.get(unit)
+    if said is not None and not math.isclose(said, numbers["fj_per_mac"], rel_tol=_SAME):
+        rule = f"should be {said:.5g}, as {value:g} {unit} says: conventions are not mixed"
+        raise SettingError.of("fj_per_mac", numbers["fj_per_mac"], rule)
+
+
+def _above_0(name: str, numbers: dict[str, float]) -> float:
+    if not 0 < numbers[name] < math.inf:
+        raise SettingError.of(name, numbers[name], "should be a finite number above 0")
+    return numbers[name]
 
 
 def _number(name: str, text: str) -> float:

@@ -64,7 +64,7 @@ class OperatingPoint:
     @property
     def tops_per_w(self) -> float:
         """Tera-operations per joule, of the parts that the published efficiency has."""
-        return self.ops_per_mac * self.macs / self.published_j / _TERA
+        return self.ops_per_mac * 1e3 / self.per_mac_fj if self.published_j > 0 else math.inf
 
     @property
     def tops(self) -> float:

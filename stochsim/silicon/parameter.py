@@ -6,11 +6,12 @@ import pydantic
 
 from stochsim.settings import SettingError, Settings
 
-Text = Annotated[str, pydantic.Field(min_length=1)]
+Text = Annotated[str, pydantic.Field(pattern=r"\S")]
 
 Tag = Literal["published", "derived", "fitted"]
-"""How a parameter is known: printed in the source; computed or assumed, by what `source` says; or
-chosen so that the model meets stated points.
+"""How a parameter is known: printed in the source that it names, of the macro or of a part like its
+own; computed, assumed or calibrated by others, as `source` says; or chosen here so that the model
+meets stated points.
 """
 
 

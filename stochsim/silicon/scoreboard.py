@@ -102,7 +102,8 @@ class Score:
     def mean_log(self) -> float:
         """Mean of log(modelled / measured) over all energies of the whole macro."""
         rows = [one for one in self.rows if one.row.kind == "energy" and one.row.is_scored]
-        return math.fsum(math.log(one.ratio) for one in rows) / len(rows)
+        logs = [math.log(one.ratio) for one in rows]
+        return math.fsum(logs) / len(logs) if logs else math.nan
 
     @property
     def misses(self) -> list[Scored]:
@@ -129,7 +130,9 @@ def score(macro: Macro, rows: Sequence[Measured]) -> Score:
             continue
         point = macro.at(**row.conditions)
         ends = [row.predicted(corner.at(**row.conditions)) for corner in corners]
-        null = _null(macro, start, row) if row.kind == "energy" else math.nan
+        null = math.nan
+        if row.kind == "energy" and start is not None:
+            null = _null(macro, start, row)
         found.append(
             Scored(
                 row=row,
@@ -146,11 +149,12 @@ def score(macro: Macro, rows: Sequence[Measured]) -> Score:
     return Score(macro, tuple(found))
 
 
-def _null_start(macro: Macro, rows: Sequence[Measured]) -> Measured:
-    """The whole energy that the null model starts from."""
+def _null_start(macro: Macro, rows: Sequence[Measured]) -> Measured | None:
+    """The whole energy that the null model starts from, None where there is none."""
     wholes = [row for row in rows if row.kind == "energy" and row.is_scored]
     fitted = [dict(row.conditions) for row in fitted_rows(macro, rows)]
-    return next((row for row in wholes if _same_setting(row, fitted)), wholes[0])
+    first = wholes[0] if wholes else None
+    return next((row for row in wholes if _same_setting(row, fitted)), first)
 
 
 def _same_setting(row: Measured, settings: list[dict[str, float]]) -> bool:

@@ -61,7 +61,8 @@ def prior_spread(scores: Sequence[Score]) -> Spread:
     found = {}
     for one in scores:
         bare = score(one.macro.without_fits(), [each.row for each in one.rows])
-        found[one.macro.name] = bare.mean_log
+        if math.isfinite(bare.mean_log):
+            found[one.macro.name] = bare.mean_log
     return spread_between(found)
 
 
@@ -74,6 +75,9 @@ def spread_between(residuals: Mapping[str, float]) -> Spread:
     >>> f"{found.sd:.2f}, {found.low:.2f} to {found.high:.2f}, {found.left_out('a'):.2f}"
     '0.10, 0.61 to 1.64, 1.16'
     """
+    for name, value in residuals.items():
+        if not math.isfinite(value):
+            raise SettingError.of(f"residuals.{name}", value, "should be a finite number")
     if len(residuals) < 2:
         raise SettingError.of("residuals", dict(residuals), "should be of two machines at least")
     return Spread(dict(residuals))

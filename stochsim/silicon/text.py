@@ -9,7 +9,7 @@ from stochsim.silicon.macro import Macro
 from stochsim.silicon.scoreboard import Score, Scored
 from stochsim.silicon.spread import prior_spread
 
-_KINDS = {"energy": "energies", "part": "parts", "speed": "speed", "area": "areas"}
+_KINDS = {"energy": "energies", "part": "parts", "speed": "speed (calibrated)", "area": "areas"}
 
 
 def macro_lines(macro: Macro, **conditions: float) -> Iterator[str]:
@@ -86,7 +86,9 @@ def score_lines(scores: Sequence[Score], every_row: bool = False) -> Iterator[st
             yield from columns([_HEAD, *map(_row, score.rows)], left=2)
     yield ""
     for score in scores:
-        yield f"{score.macro.name}: parameters {score.macro.digest[:16]}"
+        beside = ", ".join(f"{name} {where}" for name, where in score.macro.system.items())
+        digest = score.macro.digest[:16]
+        yield f"{score.macro.name}: parameters {digest}; beside the array: {beside}"
         yield from (
             f"{score.macro.name}: the source contradicts itself: {one}"
             for one in score.macro.contradictions
@@ -94,18 +96,19 @@ def score_lines(scores: Sequence[Score], every_row: bool = False) -> Iterator[st
 
 
 def _miss_rows(scores: Sequence[Score]) -> Iterator[str]:
-    rows = [["misses", "where", "measured", "ratio", "envelope", "suspected"]]
+    rows = [["misses", "where", "measured", "ratio", "envelope", "in it", "suspected"]]
     for score in scores:
         for one in score.misses:
             shown = _row(one)
-            rows.append([score.macro.name, *shown[1:3], *shown[4:6], _reason(one)])
+            inside = "yes" if one.is_in_envelope else "no"
+            rows.append([score.macro.name, *shown[1:3], *shown[4:6], inside, _reason(one)])
     return columns(rows, left=None) if len(rows) > 1 else iter(("no misses",))
 
 
 def _reason(one: Scored) -> str:
     if math.isnan(one.predicted):
         return "not modelled"
-    return one.doubt
+    return "; ".join(filter(None, (*one.flags, one.doubt)))
 
 
 def _share_rows(scores: Sequence[Score]) -> Iterator[str]:

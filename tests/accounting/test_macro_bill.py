@@ -48,7 +48,7 @@ def test_the_interval_is_the_models_error_or_that_of_an_unknown_machine():
     program, _ = random_program((64, 16), (8, 8, 8), sigma=0.5)
     bill = bill_on_macro(program, load_macro("wang"))
     assert bill.interval[1] == pytest.approx(
-        bill.per_read_j * math.exp(largest_error("wang")), rel=1e-12
+        bill.per_read_j * math.exp(largest_error(load_macro("wang"))), rel=1e-12
     )
     outside = bill_on_macro(program, load_macro("wang"), voltage_v=1.5)
     spread = recorded_spread("machine")
@@ -56,6 +56,34 @@ def test_the_interval_is_the_models_error_or_that_of_an_unknown_machine():
     assert "extrapolated" in str(outside)
     own = bill_on_macro(random_program((8, 8), (4, 1, 4), sigma=0.5)[0], tiny())
     assert own.interval[0] == pytest.approx(own.per_read_j * spread.low, rel=1e-12)
+
+
+def test_a_macro_of_ones_own_has_no_calibrated_interval_whatever_its_name():
+    program, _ = random_program((64, 16), (8, 8, 8), sigma=0.5)
+    changed = load_macro("wang").with_values({"converter_j": 1e-9})
+    bill = bill_on_macro(program, changed)
+    spread = recorded_spread("machine")
+    assert bill.interval[1] == pytest.approx(bill.per_read_j * spread.high, rel=1e-12)
+
+
+def test_a_macro_of_few_energies_has_the_largest_error_of_all():
+    off = [largest_error(load_macro(name)) for name in ("jia", "wang")]
+    assert off[0] == off[1] > largest_error(load_macro("sinangil"))
+
+
+def test_what_a_converted_network_leaves_in_float_is_named(tmp_path):
+    import torch
+    from torch import nn
+
+    from stochsim import convert, load_hardware
+
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(64, 16), nn.Softmax(dim=1))
+    small = convert(module, load_hardware("digital-45nm", bits=8), torch.randn(16, 64))
+    bill = bill_on_macro(small.program, load_macro("wang"), np.zeros((1, 64)))
+    assert len(bill.in_float) == 1
+    assert f"computed in float, not billed: {bill.in_float[0]}" in str(bill)
+    assert bill.to_json()["in_float"] == list(bill.in_float)
 
 
 def test_what_is_no_program_or_condition_is_refused():

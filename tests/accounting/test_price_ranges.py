@@ -6,7 +6,9 @@ import pytest
 from shownbills import ARRAY, DIGITAL, noiseless, two_layers
 
 from stochsim.accounting import JoulesInterval, PriceRange, compared, joules_interval
+from stochsim.accounting.price_ranges import MACHINES
 from stochsim.energy import Operation, Operations, price
+from stochsim.hardware import load_hardware
 from stochsim.silicon import confronted_prices, recorded_spread
 
 CLOSE = 1e-12
@@ -35,31 +37,41 @@ def test_a_price_that_nothing_was_held_against_has_the_spread_of_machines():
     assert found.high == close(found.joules * spread.high)
 
 
-def test_a_table_that_begins_at_wider_operands_is_no_other_model():
-    ranges = {}
-    for bits in (4, 8):
-        found = joules_interval(DIGITAL, Operations({Operation("multiply", (bits, bits)): 1}))
-        ranges[bits] = found.ranges[0].basis
-    assert ranges == {4: "spread of measured machines", 8: "multiply-horowitz-45nm"}
+def test_models_of_one_source_are_no_spread():
+    """The book's SRAM and adders agree with Horowitz's, whose figures they were made of."""
+    for operation in (Operation("code_memory", (800,)), Operation("add", (8,))):
+        found = joules_interval(DIGITAL, Operations({operation: 64}))
+        assert found.ranges[0].basis == MACHINES
 
 
-def test_a_memory_below_the_smallest_that_is_listed_is_compared_as_that():
-    found = joules_interval(DIGITAL, Operations({Operation("code_memory", (800,)): 64}))
-    assert found.joules == close(64 * price("memory-sram-45nm").energy_j((65536,)))
-    assert found.ranges[0].basis == "memory-sram-horowitz-45nm"
-    assert max(found.low, found.high, key=lambda end: abs(end - found.joules)) == close(10e-12)
+def test_a_floor_is_off_upwards_alone():
+    floor = load_hardware("thermal-floor", bits=4)
+    found = joules_interval(floor, Operations({Operation("adc", (4,)): 1}))
+    assert (found.low, found.high) == (
+        found.joules,
+        close(found.joules * recorded_spread("machine").high),
+    )
 
 
-def test_prices_are_added_in_squares_and_operations_of_one_price_by_themselves():
+def test_distances_are_added_within_a_price_and_in_squares_between_prices():
     one = JoulesInterval(
-        10.0, (PriceRange("a", 6.0, 3.0, 9.0, ""), PriceRange("b", 4.0, 0.0, 16.0, ""))
+        10.0,
+        (
+            PriceRange("a", 3.0, 1.5, 4.5, "x", "2 bits"),
+            PriceRange("a", 3.0, 1.5, 4.5, "x", "4 bits"),
+            PriceRange("b", 4.0, 0.0, 16.0, "y"),
+        ),
     )
     assert (one.low, one.high) == (close(10 - 5), close(10 + math.hypot(3, 12)))
+    assert [each.price for each in one.by_price] == ["b", "a"]
     assert one.deciding.price == "b"
-    two = Operations({Operation("multiply", (4, 4)): 3, Operation("multiply", (2, 4)): 5})
-    found = joules_interval(DIGITAL, two)
-    assert len(found.ranges) == 1
-    assert found.high / found.joules == close(recorded_spread("machine").high)
+
+
+def test_prices_with_the_spread_of_machines_are_off_together():
+    """Splitting what one price has among two narrows nothing."""
+    both = (PriceRange("a", 6.0, 3.0, 9.0, MACHINES), PriceRange("b", 4.0, 2.0, 6.0, MACHINES))
+    one = JoulesInterval(10.0, both)
+    assert (one.low, one.high) == (close(5), close(15))
 
 
 def test_an_interval_is_of_one_read_and_holds_the_bill():
@@ -91,6 +103,16 @@ def test_a_common_price_cancels_between_choices():
     assert found.deciding == "add"  # at its upper end the first costs 5.7 more
     assert found.doubt == close(math.hypot(2.0 / 2, 1.9 * 2))
     assert not found.is_certain
+
+
+def test_other_widths_of_one_price_are_in_doubt_by_themselves():
+    few, many = (
+        JoulesInterval(one, (PriceRange("adc", one, one / 2, 3 * one, "", f"{bits} bits"),))
+        for one, bits in ((1.0, 4), (1.1, 8))
+    )
+    found = compared(few, many)
+    assert (found.is_certain, found.deciding) == (False, "adc")
+    assert found.doubt == close(math.hypot(2.0, 0.55))
 
 
 def test_prices_of_one_choice_alone_count_whole():

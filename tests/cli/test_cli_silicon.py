@@ -31,9 +31,8 @@ def figures(folder, ratio):
     for volts, factor in ((0.7, 1.0), (0.9, ratio)):
         value = load_macro("wang").at(voltage_v=volts).per_mac_fj / factor
         cells = {"macro": "wang", "figure_or_table": "Fig. 1", "quantity": "energy", "scored": "1"}
-        rows.append(
-            {**dict.fromkeys(COLUMNS, ""), **cells, "voltage_v": volts, "fj_per_mac": value}
-        )
+        cells |= {"voltage_v": volts, "fj_per_mac": value, "value": value, "unit": "fJ/MAC"}
+        rows.append({**dict.fromkeys(COLUMNS, ""), **cells})
     with (folder / "wang.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
@@ -125,7 +124,18 @@ def test_bills_on_a_macro(capsys, tmp_path):
     assert again.split("\n\n")[1] == out.split("\n\n")[1]
 
 
+def test_bills_on_a_macro_at_conditions_and_as_json(capsys, tmp_path):
+    path = tmp_path / "bill.json"
+    arguments = ("energy", "bill", "64-16", "--macro", "wang", "--at", "voltage_v=0.8")
+    code, out, _ = run(capsys, *arguments, "--json", str(path))
+    assert code == 0
+    found = json.loads(path.read_text(encoding="utf-8"))["bill"]
+    assert found["joules_per_read"] == load_macro("wang").at(voltage_v=0.8).all_j
+    assert "wang: 70.5 pJ per read" in out
+
+
 def test_bills_on_a_macro_refuse_what_belongs_to_a_chip(capsys):
+    assert "give --macro, too" in refused(capsys, "energy", "bill", "8-8", "--at", "phases=2")
     error = refused(
         capsys, "energy", "bill", "8-8", "--macro", "wang", "--hardware", "digital-45nm"
     )

@@ -99,6 +99,9 @@ def test_a_supply_at_which_no_logic_works_is_refused():
         ({"parameters": parameters(spare=tiny().parameters["rows"])}, "'spare': is in no formula"),
         ({"conditions": {**tiny().conditions, "bits": Condition(default=1, range=(1, 2))}}, "bits"),
         ({"unknown": 1}, "unknown key 'unknown'"),
+        ({"define": {"rows": "2"}}, "'define.rows': stands for something else already"),
+        ({"parameters": parameters(voltage_v=tiny().parameters["rows"])}, "stands for something"),
+        ({"limits": {"few rows": "rows <="}}, "not an expression"),
     ],
 )
 def test_what_a_macro_refuses(changes, message):
@@ -166,3 +169,45 @@ def test_clocks_follow_the_alpha_power_law_of_the_supply():
     assert slow / fast == pytest.approx(speeds[0] / speeds[1], rel=1e-12)
     with pytest.raises(SettingError, match="has no value at"):
         macro.at(voltage_v=0.3)
+
+
+def test_limits_are_flagged_where_they_do_not_hold():
+    macro = tiny(limits={"a bit per row": "input_bits <= 1"})
+    assert macro.at().flags == ()
+    (flag,) = macro.at(input_bits=2).flags
+    assert flag == "tiny: outside of what is published: a bit per row: extrapolated"
+    neurram = load_macro("neurram")
+    assert neurram.at(input_bits=5).flags == ()
+    assert "one phase is published" in neurram.at(input_bits=8).flags[0]
+    assert neurram.at(input_bits=8, output_bits=10, phases=2).flags == ()
+
+
+@pytest.mark.parametrize(
+    ("conditions", "message"),
+    [
+        ({"input_bits": 2.5}, "should be a whole number of at least 1"),
+        ({"input_bits": 0}, "should be a whole number of at least 1"),
+        ({"voltage_v": 0}, "voltage_v"),
+        ({"voltage_v": -1}, "voltage_v"),
+        ({"voltage_v": float("nan")}, "voltage_v"),
+    ],
+)
+def test_conditions_that_cannot_be(conditions, message):
+    with pytest.raises(SettingError, match=message):
+        tiny().at(**conditions)
+
+
+def test_counts_of_nothing_and_joules_below_nothing_are_refused_by_name():
+    with pytest.raises(SettingError, match=r"'outputs': gives 0 at .*should be finite and above 0"):
+        load_macro("colonnade").at(weight_bits=200)
+    with pytest.raises(SettingError, match=r"'energy\.converter\.formula': gives -1e-12"):
+        tiny().with_values({"adc_j": -1e-12}).at()
+    with pytest.raises(SettingError, match=r"unknown key 'parameters\.nope'"):
+        tiny().with_values({"nope": 1.0})
+    with pytest.raises(SettingError, match="should be within its range, 3 to 1, which ascends"):
+        Condition(default=2, range=(3, 1))
+
+
+def test_outputs_are_whole():
+    assert load_macro("jia").at(weight_bits=3).outputs == 85
+    assert load_macro("neurram").at(weight_bits=8).outputs == 64

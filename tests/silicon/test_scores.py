@@ -25,6 +25,7 @@ EMPTY = dict.fromkeys(COLUMNS, "")
 
 def row(value, **cells):
     base = {"macro": "tiny", "quantity": "energy", "unit": "fJ/MAC", "scored": "1"}
+    base["voltage_v"] = "1.0"
     return {**EMPTY, **base, "value": str(value), "fj_per_mac": str(value), **cells}
 
 
@@ -44,7 +45,7 @@ def exact(**conditions):
 def test_rows_of_every_kind_are_read_and_predicted(tmp_path):
     rows = [
         row(exact(), input_bits="1", voltage_v="1.0", ops_per_mac="2"),
-        row(4.0, part="cells", quantity="energy_share"),
+        row(4.0, part="cells", quantity="energy_share", unit="1"),
         row(0.016, quantity="throughput", unit="TOPS"),
         row(16, quantity="throughput", unit="GOPS"),
         row(0.002, quantity="latency", unit="us per pass of the array", input_bits="2"),
@@ -146,10 +147,21 @@ def test_rows_that_a_parameter_is_read_from_do_not_count(tmp_path):
         ({"ops_per_mac": "1"}, "conventions are not mixed"),
         ({"voltage_v": "high"}, "'voltage_v' = 'high': should be a number, or empty"),
         ({"quantity": "throughput", "unit": "MOPS"}, "no unit of 'throughput'"),
+        ({"quantity": "efficiency", "unit": "GOPS/W"}, "no unit of 'efficiency'"),
+        ({"quantity": "efficency"}, "did you mean 'efficiency'"),
+        ({"macro": "wong"}, "did you mean 'wang'"),
+        ({"scored": "2"}, "should be 0 or 1"),
+        ({"fj_per_mac": "3"}, "'fj_per_mac' = 3.0: should be 1, as 1 fJ/MAC says"),
+        ({"unit": "fJ/OP"}, "should be 2, as 1 fJ/OP says"),
+        ({"fj_per_mac": "inf", "value": "inf"}, "should be a finite number above 0"),
+        ({"fj_per_mac": "0", "value": "0"}, "should be a finite number above 0"),
+        ({"voltage_v": "0"}, "voltage_v"),
+        ({"voltage_v": ""}, "'voltage_v' is missing: an energy holds at one supply"),
+        ({}, "the row stands there twice"),
     ],
 )
 def test_rows_that_are_refused_name_their_line(tmp_path, cells, message):
-    path = write(tmp_path, [row(1.0), row(1.0, **cells)])
+    path = write(tmp_path, [row(1.0), {**row(1.0), **cells}])
     with pytest.raises(SettingError, match=message) as caught:
         read_measured(path, tiny())
     assert "tiny.csv:3" in str(caught.value)
@@ -161,7 +173,7 @@ def test_files_without_columns_or_rows_are_refused(tmp_path):
     with pytest.raises(SettingError, match=r"has no column figure_or_table"):
         read_measured(path, tiny())
     with pytest.raises(SettingError, match=r"has no row of macro 'tiny'"):
-        read_measured(write(tmp_path, [row(1.0, macro="huge")]), tiny())
+        read_measured(write(tmp_path, [row(1.0, macro="wang")]), tiny())
 
 
 def test_phases_are_read_from_the_words_of_the_figure(tmp_path):
@@ -183,3 +195,30 @@ def test_spread_is_students_interval_of_a_new_machine():
     assert found.left_out("a") == pytest.approx(math.exp(0.3), rel=1e-12)
     with pytest.raises(SettingError, match="two machines at least"):
         spread_between({"a": 0.1})
+
+
+def test_without_energies_of_the_whole_there_is_no_null_model(tmp_path):
+    rows = [row(4.0, part="cells"), row(0.016, quantity="throughput", unit="TOPS")]
+    found = score(tiny(), read_measured(write(tmp_path, rows), tiny()))
+    assert math.isnan(found.log_rmse)
+    assert math.isnan(found.mean_log)
+    assert score(tiny(), []).rows == ()
+
+
+def test_a_whole_whose_parts_were_fitted_does_not_count(tmp_path):
+    macro = with_fit()
+    points = ({"part": "cells", "input_bits": 1},)
+    fitted = macro.parameters["factor"].replace(points=points)
+    macro = macro.replace(parameters={**macro.parameters, "factor": fitted})
+    rows = [
+        row(5.0, part="cells", input_bits="1"),
+        row(130.0, input_bits="1"),
+        row(130.0, input_bits="2"),
+    ]
+    measured = read_measured(write(tmp_path, rows), macro)
+    assert given_rows(macro, measured) == measured[:2]
+
+
+def test_spreads_of_what_is_no_number_are_refused():
+    with pytest.raises(SettingError, match=r"residuals\.a"):
+        spread_between({"a": math.nan, "b": 0.1})
