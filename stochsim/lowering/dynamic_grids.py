@@ -12,8 +12,9 @@ from stochsim.formats import (
     code_book,
     largest_exponent,
 )
-from stochsim.lowering.book_grids import BookGrid, levels_among
+from stochsim.lowering.book_grids import BookGrid
 from stochsim.lowering.grids import Grid
+from stochsim.networks import levels_among
 from stochsim.program import DynamicQuantizer
 
 

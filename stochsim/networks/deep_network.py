@@ -271,7 +271,10 @@ class Deep(Network):
         )
         passed = self._passed(x[:some], noise)
         return Response(
-            mean=mean, variance=variance, noise_sd=(_first(variance, some) + passed).sqrt()
+            mean=mean,
+            variance=variance,
+            noise_sd=(_first(variance, some) + passed).sqrt(),
+            rounding=self.output_rounding(mean, variance, draws),
         )
 
     def _step(self, quantizer: Any) -> torch.Tensor:

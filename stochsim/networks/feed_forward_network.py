@@ -122,4 +122,5 @@ class FeedForward(Network):
         if dithered is not None:
             variance = variance + dithered @ weight.square().T
         variance = variance.expand(mean.shape)
-        return Response(mean=mean, variance=variance, noise_sd=variance.sqrt())
+        rounding = self.output_rounding(mean, variance, draws)
+        return Response(mean=mean, variance=variance, noise_sd=variance.sqrt(), rounding=rounding)

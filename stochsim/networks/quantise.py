@@ -12,6 +12,7 @@ from stochsim.networks.feed_forward_network import FeedForward
 from stochsim.networks.hardware_noise import Draws
 from stochsim.networks.network import Network
 from stochsim.networks.network_settings import NetworkSettings, WeightRounding, WeightScales
+from stochsim.networks.output_books import fitted_start
 from stochsim.networks.quantizers import (
     optimal_row_steps,
     optimal_step,
@@ -47,6 +48,7 @@ def quantised_from_float(  # noqa: PLR0913 - public: settings are given by keywo
     layer_bits: Mapping[str, int] | None = None,
     weight_scales: WeightScales = "per-tensor",
     weight_rounding: WeightRounding = "nearest",
+    output_format: str | None = None,
 ) -> Any:
     """The quantised network; scales have the least squared error on stimuli x (stimulus, input) and
     on the float network's answers.
@@ -55,8 +57,10 @@ def quantised_from_float(  # noqa: PLR0913 - public: settings are given by keywo
     output by 1 / variance of each neuron's answers to one stimulus, as distances in units of the
     posterior sd do, and then leaves that scale fixed. `layer_bits`: weight bits of these layers, by
     their names in `ARCHITECTURES`. `weight_scales`: see `NetworkSettings`. `weight_rounding`: of
-    widths that are not learned; "compensated": see `Network.compensate`. Raises SettingError for
-    widths outside 1 to 8, or 2 to 8 where they are learned, and for a name that is no layer.
+    widths that are not learned; "compensated": see `Network.compensate`. `output_format`: see
+    `NetworkSettings`; its scale, and of fitted ones its values, have the least squared error.
+    Raises SettingError for widths outside 1 to 8, or 2 to 8 where they are learned, and for a name
+    that is no layer.
     """
     chosen: dict[str, Any] = {
         "weight_bits": weight_bits,
@@ -65,16 +69,20 @@ def quantised_from_float(  # noqa: PLR0913 - public: settings are given by keywo
         "learned_bits": learned_bits,
         "layer_bits": dict(layer_bits or {}),
         "weight_scales": weight_scales,
+        "output_format": output_format,
     }
     # validated, unlike a copy: widths come from callers
     wanted = NetworkSettings(**(dict(network.settings) | chosen))
     with torch.no_grad():
-        scales = _scales(network, x, wanted, generator, by_posterior)
+        scales, values = _scales(network, x, wanted, generator, by_posterior)
         quantised: Any = build_network(NetworkSettings(**(dict(wanted) | scales)), generator)
         for name, layer in quantised.linears().items():
             if wanted.has_scales_of_neurons(name):
                 weight = network.linears()[name].weight.numpy()
                 set_steps_of_neurons(layer, optimal_row_steps(weight, layer.plain_bits))
+        if values is not None:
+            quantised.output_quantizer.start_at(values)
+        quantised.least_half_range = quantised.output_half_range()
         quantised.start_from_float(network, x)
         if weight_rounding == "compensated" and not learned_bits:
             quantised.compensate(network, x)
@@ -90,9 +98,9 @@ def _scales(
     wanted: NetworkSettings,
     generator: torch.Generator,
     by_posterior: bool,
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], Any]:
     """The settings of `wanted` widths that are fitted: steps of weights, inputs and outputs, on
-    stimuli x (stimulus, input).
+    stimuli x (stimulus, input); and values of an output format that is fitted, else None.
     """
     assert wanted.input_bits is not None
     assert wanted.output_bits is not None
@@ -102,14 +110,18 @@ def _scales(
     weight = 1 / answer.variances.mean(0).numpy() if by_posterior else 1.0
     scales = _weight_steps(network, wanted)
     scales |= network.further_scales(x, wanted.output_bits)
-    return {
+    values = None
+    if wanted.output_format is None:
+        output_scale = optimal_step(responses, wanted.output_bits, weight, by_stimulus=by_posterior)
+    else:
+        output_scale, values = fitted_start(wanted.output_format, responses, weight)
+    found = {
         "weight_scale": scales.pop(network.settings.first_layer),
         "scales": scales,
         "input_scale": optimal_step(x.numpy(), wanted.input_bits),
-        "output_scale": optimal_step(
-            responses, wanted.output_bits, weight, by_stimulus=by_posterior
-        ),
+        "output_scale": output_scale,
     }
+    return found, values
 
 
 def _weight_steps(network: Network, wanted: NetworkSettings) -> dict[str, float]:

@@ -87,7 +87,7 @@ class TrainedNetwork:
         widths = "float"
         if not s.is_float:
             widths = f"{s.weight_bits}-bit weights, {s.input_bits}-bit inputs, "
-            widths += f"{s.output_bits}-bit outputs"
+            widths += f"{s.output_format or f'{s.output_bits}-bit'} outputs"
         model = "not known" if self.model is None else self.model.kind.replace("_", " ")
         left = self.result
         terms = [f"{name} {value:.4g}" for name, value in left.terms.items()]
@@ -399,6 +399,7 @@ def train_quantised(  # noqa: PLR0913 - public: settings are given by keyword
         layer_bits=layer_bits,
         weight_scales=settings.weight_scales or "per-tensor",
         weight_rounding=settings.weight_rounding or "nearest",
+        output_format=settings.output_format,
     )
     price = ReliabilityCost(start.rho, *settings.price(start.rho, hardware))
     noise = HardwareNoise.of(hardware) if aware and hardware is not None else None
