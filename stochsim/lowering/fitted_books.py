@@ -1,5 +1,6 @@
 """Scales of number formats, fitted to values and weights by the rules of `fitted_grids.RANGES`."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from stochsim.formats import (
 from stochsim.lowering.book_grids import BookGrid
 from stochsim.lowering.dynamic_grids import DynamicGrid
 from stochsim.lowering.fitted_grids import CLIPPED_SHARE, Blocks
+from stochsim.networks import even_values, is_learned, trained_format_bits
 from stochsim.program import LEAST_SCALE, product_table
 from stochsim.settings import KeyPath, SettingError, check_choice
 
@@ -65,7 +67,7 @@ def formats_of(given: Any) -> Formats:
     for side, name in given.items():
         check_choice("formats", side, SIDES)
         try:
-            found[side] = Format(*element_and_blocks(name))
+            found[side] = _learned(name, side) or Format(*element_and_blocks(name))
             product_table(found[side].book)
         except SettingError as error:
             names: dict[KeyPath, KeyPath] = {(one,): (side,) for one in ("format", "book")}
@@ -73,6 +75,16 @@ def formats_of(given: Any) -> Formats:
         if side == "weights":
             check_signs(found[side].book, side, "weights")
     return found
+
+
+def _learned(name: Any, side: str) -> Format | None:
+    """A format whose values are learned, as even ones of its name; None of other names."""
+    if not isinstance(name, str) or not is_learned(name):
+        return None
+    if side == "weights":
+        rule = "is of inputs and outputs, whose values are learned for each layer"
+        raise SettingError.of("format", name, rule)
+    return Format(dataclasses.replace(even_values(trained_format_bits(name)), name=name))
 
 
 def check_signs(book: CodeBook, side: str, what: str) -> None:

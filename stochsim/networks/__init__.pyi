@@ -19,6 +19,8 @@ from .network_settings import NetworkSettings as NetworkSettings
 from .network_settings import WeightRounding as WeightRounding
 from .network_settings import WeightScales as WeightScales
 from .output_books import LEAST_GAP as LEAST_GAP
+from .output_books import book_parameters as book_parameters
+from .output_books import even_values as even_values
 from .output_books import levels_among as levels_among
 from .output_format_names import LEARNED as LEARNED
 from .output_format_names import is_learned as is_learned

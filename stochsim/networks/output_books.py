@@ -57,7 +57,7 @@ class OutputBook(torch.nn.Module):
                 self.register_buffer(f"_{part}", table, persistent=False)
         else:
             book = even_values(trained_format_bits(name))
-            self._hold(*_as_parameters(np.array(book.values)))
+            self._hold(*book_parameters(np.array(book.values)))
         self.register_buffer("_ties", torch.tensor(book.ties), persistent=False)
         self.levels = book.levels
         self.plain_bits = float(np.log2(book.levels))  # what `bits_of` gives
@@ -74,7 +74,7 @@ class OutputBook(torch.nn.Module):
         """Let values (level,), in units of `scale`, be these."""
         with torch.no_grad():
             for own, value in zip(
-                (self.lowest, self.log_gaps), _as_parameters(values), strict=True
+                (self.lowest, self.log_gaps), book_parameters(values), strict=True
             ):
                 own.copy_(value)
 
@@ -168,7 +168,7 @@ def even_values(bits: int) -> CodeBook:
     return CodeBook(tuple((np.arange(2**bits) - (2**bits - 1) / 2).tolist()))
 
 
-def _as_parameters(values: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+def book_parameters(values: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
     """The lowest of values (level,), and logarithms of the distances beyond LEAST_GAP, float64;
     closer ones are moved apart.
     """
