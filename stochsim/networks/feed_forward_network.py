@@ -112,6 +112,7 @@ class FeedForward(Network):
             return Response(
                 samples=self.quantised(drive + sigma * draws.normal(*drive.shape)),
                 noise_sd=sigma[None],
+                rounding=self.output_rounding(drive, sigma.square(), draws),
             )
         values, dithered = self.mean_input(x, noise)
         weight, weight_step = weight_of(self.readout)

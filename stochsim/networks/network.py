@@ -67,7 +67,6 @@ class Network(torch.nn.Module, ABC):
         super().__init__()
         self.settings = settings
         self.output_scale_fixed = False
-        self.least_half_range = 0.0
         self.input_quantizer: Any = None
         self.output_quantizer: Any = None
         with torch.random.fork_rng(
@@ -348,7 +347,7 @@ class Network(torch.nn.Module, ABC):
         return [] if self.output_book is None else list(self.output_book.parameters())
 
     def fix_output_scale(self) -> None:
-        """Leave the output scale where it is; a format goes on to follow the answers, see
+        """Leave the output scale where it is; a format follows the answers, see
         `output_rounding`.
         """
         self.output_scale_fixed = True
@@ -392,10 +391,11 @@ class Network(torch.nn.Module, ABC):
         s = self.settings
         if s.learned_bits:
             self._keep_learned_bits()
-        elif self.output_book is not None:
-            if not self.output_scale_fixed:
-                self.output_book.keep_range(self.least_half_range)
-        elif s.output_bits not in (None, 1) and not self.output_scale_fixed:
+        elif (
+            self.output_book is None
+            and s.output_bits not in (None, 1)
+            and not self.output_scale_fixed
+        ):
             scale = float(scale_of(self.output_quantizer).detach())
             if 0 < scale < s.output_scale:
                 with (

@@ -4,13 +4,18 @@ Three kinds, by the format's name. A named one (`fp4-e2m1`): the book's values t
 is learned as its logarithm. `lloyd-<b>`: values fitted to the float network's answers, then only
 scaled. `learned-<b>`: the same values at first, each of them learned.
 
+Scale and values follow the network's answers before the quantiser, as Lloyd-Max does: their
+gradient is that of `rounding_error`, in units of posterior variances, to a value the sum over all
+reads that took it. The objective of the network does not reach them: it would move values apart and
+so evade the price of reliability (single-layer, 4 bits, quantisation-aware: D = 0.60, with evenly
+spaced outputs 0.40). Edges are halfway between fitted and learned values. Learned ones ascend by
+construction, with LEAST_GAP of their first mean distance between neighbours at the least, so that
+levels cannot merge.
+
 The gradient passes the rounding straight through to the drive where a value is nearest: between the
 ends, and beyond them as far as the inner edge of the outermost cell lies from its value, so that
 outer cells have a width, twice that distance; farther out it is 0, as beyond half a step of evenly
-spaced outputs. A value's gradient is the sum over all reads that took it, a scale's the sum of
-gradient · value / scale less what passes to the drive (as Brevitas has it of even outputs). Edges
-are halfway between learned values. Those ascend by construction, with LEAST_GAP of their first mean
-distance between neighbours at the least, so that levels cannot merge.
+spaced outputs.
 """
 
 import numpy as np
@@ -102,17 +107,13 @@ class OutputBook(torch.nn.Module):
         return (0.5 * values[:-1] + 0.5 * values[1:]).detach()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """The values nearest to x (any shape) by the edges, with the gradients above."""
-        values = self.values().to(x.dtype)
+        """The values nearest to x (any shape) by the edges; the gradient passes to x."""
+        values = self.values().detach().to(x.dtype)
         edges = self.edges_of(values)
         nearest = values[levels_among(x.detach(), edges, self._ties)]
         low, high = 2 * values[0] - edges[0], 2 * values[-1] - edges[-1]
-        inside = torch.where((x >= low) & (x <= high), x, 0.0)
-        passes = inside + nearest
-        if self.log_scale is not None:
-            scale = self.scale().to(x.dtype)
-            passes = passes - scale * (inside / scale).detach()
-        return nearest.detach() + (passes - passes.detach())
+        passes = torch.where((x >= low) & (x <= high), x, 0.0)
+        return nearest + (passes - passes.detach())
 
     def rounding_error(self, x: torch.Tensor) -> torch.Tensor:
         """(value - x)² of what is nearest to x (any shape), whose gradient is that of the values
@@ -130,21 +131,6 @@ class OutputBook(torch.nn.Module):
     def half_range(self) -> float:
         """Half the distance of the outermost values: R of `Network.sigma_bounds`."""
         return 0.5 * float(self.step()) * (self.levels - 1)
-
-    @torch.no_grad()
-    def keep_range(self, least: float) -> None:
-        """Let half the range be `least` at the least, by stretching values: of learned ones about
-        the middle of the range.
-        """
-        share = least / self.half_range()
-        if not 1 < share < float("inf"):
-            return
-        if self.log_scale is not None:
-            self.log_scale.add_(np.log(share))
-            return
-        gaps = share * (LEAST_GAP + self.log_gaps.exp()) - LEAST_GAP
-        self.lowest.sub_((share - 1) * self.half_range() / self.first_scale)
-        self.log_gaps.copy_(gaps.log())
 
     def quantizer(self) -> Quantizer:
         """The same as a program has it."""

@@ -82,7 +82,6 @@ def quantised_from_float(  # noqa: PLR0913 - public: settings are given by keywo
                 set_steps_of_neurons(layer, optimal_row_steps(weight, layer.plain_bits))
         if values is not None:
             quantised.output_quantizer.start_at(values)
-        quantised.least_half_range = quantised.output_half_range()
         quantised.start_from_float(network, x)
         if weight_rounding == "compensated" and not learned_bits:
             quantised.compensate(network, x)

@@ -64,27 +64,25 @@ def test_names():
 
 @pytest.mark.parametrize("bits", [2, 3, 4])
 def test_integers_as_a_format_are_even_outputs(bits):
-    """Values and all gradients, in float64; of halves, too."""
+    """Values, and the gradient to the drive, in float64; of halves, too."""
     book = OutputBook(f"int{bits}", 0.3).double()
-    scale = book.scale().detach().requires_grad_()
+    scale = book.scale().detach()
     half = 2 ** (bits - 1)
-    halves = scale.detach() * (torch.arange(-half - 2, half - 1) + 0.5)  # up to the last edge
+    halves = scale * (torch.arange(-half - 2, half - 1) + 0.5)  # up to the last edge
     x = torch.cat([torch.linspace(-4, 4, 2001).double(), halves])
     one, other = x.clone().requires_grad_(), x.clone().requires_grad_()
-    weight = torch.randn(len(x), generator=torch.Generator().manual_seed(0)).double()
     even = nearest_values(one, scale, -half, half - 1)
     ours = book(other)
-    (weight * even.sin()).sum().backward()
-    (weight * ours.sin()).sum().backward()
+    even.sin().sum().backward()
+    ours.sin().sum().backward()
     assert torch.equal(even, ours)
     assert torch.equal(one.grad, other.grad)
-    wanted = float((scale.grad * scale).detach())
-    assert float(book.log_scale.grad) == pytest.approx(wanted, rel=1e-12)
+    assert book.log_scale.grad is None
 
 
 @pytest.mark.parametrize("name", ["learned-2", "learned-4"])
 def test_gradient_of_learned_values_is_that_of_finite_differences(name):
-    """Of a smooth loss of values while no read changes its cell; that of gaps in another order, the
+    """Of the squared error while no read changes its cell; that of gaps in another order, the
     negative control, is another.
     """
     book = book_of(name)
@@ -94,7 +92,7 @@ def test_gradient_of_learned_values_is_that_of_finite_differences(name):
     weight = torch.randn(len(x), generator=torch.Generator().manual_seed(1)).double()
 
     def loss():
-        return (weight * torch.sin(2 * book(x))).sum()
+        return (weight * book.rounding_error(x)).sum()
 
     loss().backward()
     step, found = 1e-6, {}
@@ -132,11 +130,10 @@ def test_levels_cannot_merge():
     """
     book = book_of("learned-3", scale=0.5)
     free = book.values().detach().clone().requires_grad_()
-    x = torch.linspace(-3, 3, 501).double()
     ours = torch.optim.Adam(book.parameters(), lr=0.2)
     theirs = torch.optim.Adam([free], lr=0.2)
     for _ in range(300):
-        for one, values in ((ours, lambda: book(x)), (theirs, lambda: free)):
+        for one, values in ((ours, book.values), (theirs, lambda: free)):
             one.zero_grad()
             values().square().sum().backward()
             one.step()
@@ -145,18 +142,6 @@ def test_levels_cannot_merge():
     assert gaps.max() < 2 * LEAST_GAP * 0.5  # the loss has pulled
     assert free.detach().diff().abs().min() < 0.1 * LEAST_GAP * 0.5
     assert book.quantizer().levels == 8
-
-
-@pytest.mark.parametrize("name", FORMATS)
-def test_range_grows_to_its_least_about_its_middle(name):
-    book = book_of(name)
-    before, middle = book.half_range(), float(book.values().detach()[[0, -1]].mean())
-    book.keep_range(0.5 * before)
-    assert book.half_range() == before
-    book.keep_range(1.5 * before)
-    assert book.half_range() == pytest.approx(1.5 * before, rel=1e-12)
-    if book.is_learned:
-        assert float(book.values().detach()[[0, -1]].mean()) == pytest.approx(middle, abs=1e-9)
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -249,9 +234,16 @@ def test_noise_is_in_mean_steps_and_rounding_moves_the_format_alone(floats):
     bounds = network.sigma_bounds()
     assert bounds[1] == pytest.approx((table[-1] - table[0]) / 2, rel=1e-5)
     network.zero_grad()
-    given.rounding.backward()
+    given.rounding.backward(retain_graph=True)
     with_gradient = {name for name, one in network.named_parameters() if one.grad is not None}
     assert with_gradient == {"output_quantizer.lowest", "output_quantizer.log_gaps"}
+    network.zero_grad()
+    (given.mean.sum() + given.variance.sum()).backward()
+    samples = network.response(x, Draws(torch.Generator().manual_seed(0)))
+    samples.samples.square().sum().backward()
+    assert all(one.grad is None for one in network.book_parameters())
+    samples.rounding.backward()
+    assert all(one.grad is not None for one in network.book_parameters())
     even = floats["single"].quantise(4, 2, steps=5, method="noise-aware", hardware=NOISY)
     assert even.network.response(x, Draws(torch.Generator()), noise).rounding is None
 
