@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from stochsim.studies import Axis, network_options
+from stochsim.studies import FORMAT_AXES, Axis, network_options
 
 
 class NamedNetwork(NamedTuple):
@@ -67,7 +67,7 @@ def named_network(results: Any, args: argparse.Namespace) -> NamedNetwork:
     done = results.store.hashes()
     folder = results.folder
     widths = _widths(results, args.bits)
-    chosen = {axis.name: _chosen(results, axis, args) for axis in network_options()}
+    chosen = {axis.name: _chosen(results, axis, args, widths) for axis in network_options()}
     noise = chosen.pop("noise")
     wanted = chosen | dict(zip(BIT_AXES, widths, strict=True))
     for cell in results.plan.cells:
@@ -100,12 +100,20 @@ def _widths(results: Any, given: tuple[int, int, int] | None) -> tuple[int, int,
     return wanted
 
 
-def _chosen(results: Any, axis: Axis, args: argparse.Namespace) -> Any:
-    """The value given, which must stand on the grid's axis, else the default."""
+def _chosen(
+    results: Any, axis: Axis, args: argparse.Namespace, widths: tuple[int, int, int]
+) -> Any:
+    """The value given, which must stand on the grid's axis, of formats among those of these widths,
+    else the default.
+    """
     from stochsim.settings import SettingError
 
     given = getattr(args, axis.name)
-    values = axis.given(results.study.grid)
+    grid = results.study.grid
+    values = axis.given(grid)
+    if axis.name in FORMAT_AXES.values():
+        there = [one.get(axis.name) for one in grid.formats(widths, (axis.name,))]
+        values = tuple(value for value in values if value in there)
     if given in values:
         return given
     if given is None:

@@ -17,6 +17,8 @@ of its grid:
   output_bits = [3, 4, 6]
   noise = [0.5, 1]              multiples of the trained sigma of each network
   reads = [1, 4]                reads averaged into one sample; joules are of all of them
+  output_format = ["int4", "fp4-e2m1"]   number formats, in place of output_bits; weights and
+                                inputs may have them, too
 {settings}
   layer_bits.hidden = [3, 4]    weight bits of one layer
 

@@ -22,10 +22,13 @@ from .format_text import format_lines as format_lines
 from .format_text import list_lines as list_lines
 from .named_formats import FITTED as FITTED
 from .named_formats import FORMATS as FORMATS
+from .named_formats import check_format as check_format
 from .named_formats import code_book as code_book
 from .named_formats import format_bits as format_bits
+from .named_formats import input_formats as input_formats
 from .named_formats import is_fitted as is_fitted
 from .named_formats import output_formats as output_formats
+from .named_formats import weight_formats as weight_formats
 from .scales_of_values import DYNAMIC_SCALES as DYNAMIC_SCALES
 from .scales_of_values import EXPONENTS as EXPONENTS
 from .scales_of_values import largest_exponent as largest_exponent

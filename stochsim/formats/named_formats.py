@@ -1,8 +1,9 @@
 """Number formats by name: integers, floating point, powers of two, companded, NF4."""
 
+import functools
 import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from scipy import special
@@ -134,10 +135,50 @@ def output_formats() -> tuple[str, ...]:
     """All names that outputs may have: those of FORMATS, of every fp<bits>-e<x>m<y>, of FITTED, the
     same with "-per-neuron" behind them, and those of block formats.
     """
-    pairs = itertools.product(range(1, MOST_BITS), range(MOST_BITS))
-    floating = (f"fp{1 + x + m}-e{x}m{m}" for x, m in pairs if 1 + x + m <= MOST_BITS)
-    names = tuple(dict.fromkeys((*FORMATS, *floating, *FITTED)))
+    names = tuple(dict.fromkeys((*FORMATS, *_all_floating(), *FITTED)))
     return (*names, *(name + PER_NEURON for name in names), *ELEMENTS_OF_BLOCKS)
+
+
+def _all_floating() -> Iterator[str]:
+    """The names of every fp<bits>-e<x>m<y>."""
+    pairs = itertools.product(range(1, MOST_BITS), range(MOST_BITS))
+    return (f"fp{1 + x + m}-e{x}m{m}" for x, m in pairs if 1 + x + m <= MOST_BITS)
+
+
+@functools.cache
+def input_formats() -> tuple[str, ...]:
+    """Names that inputs of our own networks may have: those of FORMATS and every fp<bits>-e<x>m<y>
+    whose values are integers of one unit.
+
+    >>> from stochsim.formats import input_formats
+    >>> "fp4-e2m1" in input_formats(), "log2-8" in input_formats()
+    (True, False)
+    """
+    names = dict.fromkeys((*FORMATS, *_all_floating()))
+    return tuple(name for name in names if code_book(name).fixed_point is not None)
+
+
+@functools.cache
+def weight_formats() -> tuple[str, ...]:
+    """Those that weights may have: of both signs, and block formats.
+
+    >>> from stochsim.formats import weight_formats
+    >>> "mxfp4" in weight_formats(), "uint4" in weight_formats()
+    (True, False)
+    """
+    ends = {name: code_book(name).values for name in input_formats()}
+    return (*(name for name, own in ends.items() if own[0] < 0 < own[-1]), *ELEMENTS_OF_BLOCKS)
+
+
+def check_format(field: str, name: str, names: Iterable[str], bits: int | None) -> None:
+    """Raise SettingError for a name that is none of these, and for one of other bits than a field
+    has; None for a field of a float network.
+    """
+    if name not in names:
+        raise SettingError.of(field, name, choices=names)
+    if bits != format_bits(name):
+        there = "a float network has none" if bits is None else f"there are {bits}"
+        raise SettingError.of(field, name, f"has {format_bits(name)} bits, and {there}")
 
 
 def is_fitted(name: str) -> bool:

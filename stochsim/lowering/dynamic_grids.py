@@ -12,9 +12,7 @@ from stochsim.formats import (
     code_book,
     largest_exponent,
 )
-from stochsim.lowering.book_grids import BookGrid
-from stochsim.lowering.grids import Grid
-from stochsim.networks import levels_among
+from stochsim.networks import BookGrid, Grid, levels_among
 from stochsim.program import DynamicQuantizer
 
 

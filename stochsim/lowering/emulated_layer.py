@@ -9,9 +9,7 @@ import torch
 
 from stochsim.formats import FP16
 from stochsim.hardware import InputRounding
-from stochsim.lowering.book_grids import BookGrid
 from stochsim.lowering.dynamic_grids import DynamicGrid
-from stochsim.lowering.grids import Grid
 from stochsim.lowering.window_products import (
     drive,
     drive_of_windows,
@@ -19,7 +17,7 @@ from stochsim.lowering.window_products import (
     squares_of_windows,
     windows,
 )
-from stochsim.networks import Draws, HardwareNoise, with_chances
+from stochsim.networks import BookGrid, Draws, Grid, HardwareNoise, with_chances
 from stochsim.program import Geometry, Layer, no_row
 from stochsim.settings import StochsimError
 

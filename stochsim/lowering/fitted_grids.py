@@ -5,14 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from stochsim.lowering.grids import Grid
-from stochsim.networks import optimal_row_steps, optimal_step
+from stochsim.networks import CLIPPED_SHARE, Blocks, Grid, optimal_row_steps, optimal_step
 
 RANGES = ("mse", "minmax", "percentile", "lsq")
 """Rules for the range of a grid: the least mean squared error; nothing is clipped; the largest
 thousandth of the values is; the start and the gradient of LSQ (see `Grid`)."""
-
-CLIPPED_SHARE = 1e-3
 
 
 def fitted(
@@ -94,39 +91,6 @@ def _affine(low: float, high: float, bits: int) -> tuple[float, int]:
 WEIGHT_SCALES = ("per-tensor", "per-channel")
 """What the weights of a layer share a scale with: all others, or those of their neuron. A whole
 number stands for blocks (groups) of so many of a neuron's weights."""
-
-
-class Blocks:
-    """Which weights (neuron, …) share a scale, as rows (row, weight) of those that do."""
-
-    def __init__(self, weight: np.ndarray, weight_scales: str | int) -> None:
-        neurons = len(weight)
-        self._weights = np.asarray(weight, np.float64).reshape(neurons, -1)
-        whole = self._weights.shape[1]
-        is_by_block = isinstance(weight_scales, int) and weight_scales < whole
-        self.size = int(weight_scales) if is_by_block else None
-        self._is_one = weight_scales == "per-tensor"
-
-    @property
-    def rows(self) -> list[np.ndarray]:
-        """The rows, those of a last block of fewer weights apart."""
-        if self._is_one:
-            return [self._weights.reshape(1, -1)]
-        if self.size is None:
-            return [self._weights]
-        end = self._weights.shape[1] // self.size * self.size
-        rest = self._weights[:, end:]
-        whole = self._weights[:, :end].reshape(-1, self.size)
-        return [whole, rest] if rest.size else [whole]
-
-    def joined(self, found: list[np.ndarray]) -> Any:
-        """Numbers (row,) of each of these rows as one number, (neuron,) or (neuron, block)."""
-        if self._is_one:
-            return found[0][0].item()
-        if self.size is None:
-            return found[0]
-        neurons = len(self._weights)
-        return np.concatenate([one.reshape(neurons, -1) for one in found], axis=1)
 
 
 def fitted_to_weights(

@@ -11,7 +11,6 @@ import torch
 from torch import fx
 
 from stochsim.lowering.graph_network import Network, drop_unused
-from stochsim.lowering.grids import Grid
 from stochsim.lowering.on_grid import is_on_grid
 from stochsim.lowering.origin import DOOR
 from stochsim.lowering.queries import (
@@ -21,6 +20,7 @@ from stochsim.lowering.queries import (
     origin_of,
     passes_codes,
 )
+from stochsim.networks import Grid
 
 _aten = torch.ops.aten
 _MOST_BITS = 8

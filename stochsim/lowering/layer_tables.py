@@ -13,10 +13,9 @@ import numpy as np
 import torch
 
 from stochsim.formats import NeuronBooks
-from stochsim.lowering.book_grids import BookGrid
 from stochsim.lowering.dynamic_grids import DynamicGrid
 from stochsim.lowering.emulated_layer import ACTIVATIONS, ChipLayer
-from stochsim.lowering.grids import Grid
+from stochsim.networks import BookGrid, Grid
 from stochsim.program import PADDING_MODES, DynamicQuantizer, Geometry, Layer, Quantizer
 from stochsim.settings import BOUND_RULE, SettingError, is_bounded, strict
 

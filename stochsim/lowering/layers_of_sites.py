@@ -10,26 +10,29 @@ from torch import fx
 
 from stochsim.formats import CodeBook
 from stochsim.hardware import Hardware
-from stochsim.lowering.book_grids import BookGrid
 from stochsim.lowering.emulated_layer import UNSIGNED_OUTPUTS, ChipLayer
 from stochsim.lowering.fitted_books import (
-    Format,
     Formats,
+    GridFormat,
     check_signs,
     fitted_dynamic,
-    fitted_to_book,
-    fitted_weights_to_book,
 )
 from stochsim.lowering.fitted_grids import fitted, fitted_affine_to_weights, fitted_to_weights
 from stochsim.lowering.given_grids import drop_repeated
 from stochsim.lowering.graph_network import Network, keep_used
-from stochsim.lowering.grids import Grid
 from stochsim.lowering.learned_books import learned_from
 from stochsim.lowering.observing import Seen
 from stochsim.lowering.on_grid import in_plain_operations
 from stochsim.lowering.products import Site, source_of_codes
 from stochsim.lowering.queries import origin_of
-from stochsim.networks import WeightRounding, is_learned
+from stochsim.networks import (
+    BookGrid,
+    Grid,
+    WeightRounding,
+    fitted_to_book,
+    fitted_weights_to_book,
+    is_learned,
+)
 from stochsim.settings import SettingError, plain
 
 Widths = tuple[int, int, int]
@@ -50,7 +53,7 @@ class GridRules(NamedTuple):
         return self.formats[side].book if side in self.formats else None
 
     @property
-    def dynamic_inputs(self) -> Format | None:
+    def dynamic_inputs(self) -> GridFormat | None:
         """The format of inputs whose blocks have scales of their own values, None without any."""
         given = self.formats.get("inputs")
         return None if given is None or given.block_size is None else given

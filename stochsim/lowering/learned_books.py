@@ -6,8 +6,7 @@ import numpy as np
 import torch
 
 from stochsim.formats import CodeBook, lloyd_max
-from stochsim.lowering.book_grids import BookGrid
-from stochsim.networks import LEAST_GAP, book_parameters, even_values, trained_format_bits
+from stochsim.networks import LEAST_GAP, BookGrid, book_parameters, even_values, trained_format_bits
 from stochsim.program import Quantizer
 from stochsim.settings import SettingError
 

@@ -7,8 +7,7 @@ import torch
 
 from stochsim.hardware import Hardware
 from stochsim.lowering.emulated_layer import ChipLayer
-from stochsim.lowering.grids import LEAST_LEARNED, Grid
-from stochsim.networks import MOST_BITS
+from stochsim.networks import LEAST_LEARNED, MOST_BITS, Grid
 from stochsim.settings import SettingError, check_choice
 
 SIDES = ("weights", "inputs", "outputs")

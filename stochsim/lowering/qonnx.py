@@ -21,11 +21,10 @@ from brevitas.quant import Uint8ActPerTensorFloatMaxInit
 
 from stochsim.lowering.emulated_layer import ChipLayer
 from stochsim.lowering.graph_network import Network
-from stochsim.lowering.grids import Grid
 from stochsim.lowering.queries import operation
 from stochsim.lowering.signature import Outputs, side_by_side
 from stochsim.lowering.transposed import turned_weight
-from stochsim.networks import activation_quantizer, weight_options
+from stochsim.networks import Grid, activation_quantizer, weight_options
 from stochsim.program import Geometry
 from stochsim.settings import NotWrittenError, StochsimError, shown_path, write_bytes
 

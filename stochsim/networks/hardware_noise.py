@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 import stochsim.networks.forked_torch  # noqa: F401 - all that runs torch here loads this file
+from stochsim.formats import BLOCK_FORMATS
 from stochsim.hardware import SAME, Hardware, InputRounding
 from stochsim.settings import SettingError
 
@@ -61,6 +62,17 @@ class HardwareNoise:
             own.input_dither == "stochastic",
             own.input_rounding,
         )
+
+    def check_formats(self, weight_format: str | None, input_format: str | None) -> None:
+        """Raise SettingError for number formats, None for integers, of which training has no model
+        beside this noise.
+        """
+        rule = "noise-aware training has no model of its values beside {}"
+        if self.input_dither and input_format is not None:
+            what = "stochastic rounding of inputs"
+            raise SettingError.of("input_format", input_format, rule.format(what))
+        if self.has_noisy_weights and weight_format in BLOCK_FORMATS:
+            raise SettingError.of("weight_format", weight_format, rule.format("noise of weights"))
 
     def variance(
         self,

@@ -5,19 +5,23 @@ bounds, and its quantisers.
 import copy
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
+from stochsim.formats import code_book
 from stochsim.hardware import Noise
+from stochsim.networks.book_grids import BookGrid
 from stochsim.networks.compensated_rounding import compensated
+from stochsim.networks.format_layers import FormatLinear
 from stochsim.networks.hardware_noise import Draws, HardwareNoise, with_chances
 from stochsim.networks.layer_program import quantizer_of
 from stochsim.networks.network_settings import NetworkSettings
 from stochsim.networks.output_books import OutputBook
 from stochsim.networks.quantizers import (
+    MOST_BITS,
     activation_quantizer,
     bits_of,
     nearest_weights,
@@ -31,6 +35,7 @@ from stochsim.networks.response import Response
 from stochsim.program import FloatProgram, LayerShape, Program, Quantizer, Workload
 from stochsim.settings import StochsimError
 
+Nearest = Callable[[torch.Tensor, int], torch.Tensor]
 Widths = tuple[int, int, int]
 """Bits of weights, of inputs and of outputs."""
 
@@ -38,8 +43,6 @@ LOWEST_SIGMA = 1e-3
 """Training keeps sigma between this share of the output range's half width and the half width
 itself.
 """
-
-MOST_BITS = 8
 
 
 class Network(torch.nn.Module, ABC):
@@ -73,9 +76,7 @@ class Network(torch.nn.Module, ABC):
             devices=[]
         ):  # torch's layers draw a start of their own from the global generator; overwritten below
             if settings.input_bits is not None and settings.output_bits is not None:
-                self.input_quantizer = activation_quantizer(
-                    settings.input_bits, settings.input_scale, settings.learned_bits
-                )
+                self.input_quantizer = self._quantizer_of_inputs(settings.input_bits)
                 self.output_quantizer = (
                     activation_quantizer(
                         settings.output_bits, settings.output_scale, settings.learned_bits
@@ -84,6 +85,12 @@ class Network(torch.nn.Module, ABC):
                     else OutputBook(settings.output_format, settings.output_scale)
                 )
             self.build(generator)
+
+    def _quantizer_of_inputs(self, bits: int) -> Any:
+        s = self.settings
+        if s.input_format is not None:
+            return BookGrid(code_book(s.input_format), s.input_scale)
+        return activation_quantizer(bits, s.input_scale, s.learned_bits)
 
     @property
     def shares(self) -> tuple[float, float]:
@@ -205,6 +212,8 @@ class Network(torch.nn.Module, ABC):
         bits = self.settings.weight_bits_of(name)
         if bits is None:
             layer: Any = torch.nn.Linear(inputs, neurons, bias=bias)
+        elif s.weight_format is not None:
+            layer = FormatLinear(inputs, neurons, bias, s.weight_format, s.weight_scales)
         else:
             scale = s.weight_scale if name == s.first_layer else s.scales.get(name, 1.0)
             sizes = (inputs, neurons, bias, bits, scale, s.learned_bits)
@@ -314,9 +323,9 @@ class Network(torch.nn.Module, ABC):
         """
         found = self.bounded().new_zeros(())
         for layer in self.linears().values():
-            if getattr(layer, "plain_bits", 1) != 1:
+            if isinstance(layer, FormatLinear) or getattr(layer, "plain_bits", 1) != 1:
                 values, step = weight_of(layer)
-                steps = step[:, None] if step.ndim else step
+                steps = step[:, None] if step.ndim == 1 else step
                 off = (layer.weight - values.detach()) / steps.detach()
                 found = found + off.square().sum()
         return found
@@ -334,7 +343,7 @@ class Network(torch.nn.Module, ABC):
         for name, value in self.named_parameters():
             if name.removeprefix("output_quantizer.") in of_book:
                 continue
-            if ".scaling_impl." in name:
+            if ".scaling_impl." in name or name.endswith(".log_scale"):
                 scales.append(value)
             elif name.endswith("bit_width_offset"):
                 widths.append(value)
@@ -428,9 +437,11 @@ class Network(torch.nn.Module, ABC):
 
 
 def weight_of(layer: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    """Weights (neuron, input) as they act, and their step (0 in a float layer), one or (neuron,):
-    quantised once.
+    """Weights (neuron, input) as they act, and their step (0 in a float layer), one, (neuron,), or
+    of blocks (neuron, input): quantised once.
     """
+    if isinstance(layer, FormatLinear):
+        return layer.values(), layer.step()
     return (
         quantised_weight(layer)
         if hasattr(layer, "quant_weight")
@@ -448,17 +459,28 @@ def round_together(
     codes whose errors make up for each other, where the inputs of all have these second moments
     (input, input) on so many examples; unused: (neuron, input), True for weights that stay 0.
     """
-    places = [(layer, place) for layer in layers for place in range(layer.weight.shape[1])]
+    grids = [(_nearest_of(layer), layer.weight.shape[1]) for layer in layers]
+    places = [(grid, place) for grid, inputs in grids for place in range(inputs)]
     weights = torch.cat([layer.weight for layer in layers], 1).double()
 
     def nearest(numbers: torch.Tensor, place: int) -> torch.Tensor:
-        found = nearest_weights(places[place][0], numbers)
+        grid, own = places[place]
+        found = grid(numbers, own)
         return found if unused is None else torch.where(unused[:, place], 0.0, found)
 
     found = compensated(weights, moments.double(), nearest, examples)
     parts = found.split([layer.weight.shape[1] for layer in layers], 1)
     for layer, part in zip(layers, parts, strict=True):
         layer.weight.copy_(part)
+
+
+def _nearest_of(layer: Any) -> Nearest:
+    """What gives the values of a layer nearest to numbers (neuron,), float64, that stand for the
+    weights of one input, by its place.
+    """
+    if isinstance(layer, FormatLinear):
+        return layer.grid.nearest_of_neurons(layer.weight)
+    return lambda numbers, place: nearest_weights(layer, numbers)
 
 
 def layer_shape(layer: Any, widths: Widths, has_noise: bool = False) -> LayerShape:

@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 import pydantic
 
+from stochsim.formats import BLOCK_FORMATS, check_format, input_formats, weight_formats
 from stochsim.networks.architectures import (
     ARCHITECTURES,
     CIRCUIT,
@@ -68,7 +69,9 @@ class NetworkSettings(Settings):
     two values). `weight_scale` is that of the weights on the stimulus; `scales` holds those of
     further layers by name. `layer_bits` are widths of weights by layer, named as in
     `ARCHITECTURES`, in place of `weight_bits`. `weight_scales` "per-channel": a scale for the
-    weights of each neuron, of two bits and more, which no file of settings holds. `output_format`:
+    weights of each neuron, of two bits and more, which no file of settings holds. `weight_format`,
+    `input_format`: number formats of as many bits, of `weight_formats()` and `input_formats()`, in
+    place of integers; no file of settings holds the scales of such weights. `output_format`:
     outputs have the values of this number format, see `output_books`; `output_bits` are then those
     of a deep network's hidden codes, and of single layers those of the format.
 
@@ -88,6 +91,8 @@ class NetworkSettings(Settings):
     learned_bits: bool = False
     output_format: str | None = None
     weight_scales: WeightScales = "per-tensor"
+    weight_format: str | None = None
+    input_format: str | None = None
     weight_scale: Scale = 1.0
     input_scale: Scale = 1.0
     output_scale: Scale = 1.0
@@ -137,6 +142,29 @@ class NetworkSettings(Settings):
         return self
 
     @pydantic.model_validator(mode="after")
+    def _formats_that_it_may_have(self) -> Self:
+        known = {"weight": weight_formats, "input": input_formats}
+        for side, names in known.items():
+            given, bits = getattr(self, f"{side}_format"), getattr(self, f"{side}_bits")
+            if given is not None:
+                check_format(f"{side}_format", given, names(), bits)
+                self._check_widths_beside(f"{side}_format")
+        if self.weight_format in BLOCK_FORMATS and self.weight_scales != "per-tensor":
+            fields = ("weight_format", "weight_scales")
+            rule = "the format has scales of its own, of blocks"
+            raise SettingError.of(fields, (self.weight_format, self.weight_scales), rule)
+        return self
+
+    def _check_widths_beside(self, field: str) -> None:
+        """Raise SettingError for widths that are learned or of single layers beside a format."""
+        others = ("learned_bits", "layer_bits") if field == "weight_format" else ("learned_bits",)
+        for other in others:
+            if getattr(self, other):
+                rule = "a format has one width, that of all layers: leave one of the two out"
+                values = (getattr(self, field), getattr(self, other))
+                raise SettingError.of((field, other), values, rule)
+
+    @pydantic.model_validator(mode="after")
     def _layers_of_its_kind(self) -> Self:
         kind = self.architecture.kind
         for name, bits in self.layer_bits.items():
@@ -160,9 +188,10 @@ class NetworkSettings(Settings):
         return self.layer_bits.get(layer, self.weight_bits)
 
     def has_scales_of_neurons(self, layer: str) -> bool:
-        """Whether the weights of each neuron of a layer have a scale."""
+        """Whether the integer weights of each neuron of a layer have a scale."""
         bits = self.weight_bits_of(layer)
-        return self.weight_scales == "per-channel" and bits is not None and bits > 1
+        is_even = self.weight_format is None
+        return self.weight_scales == "per-channel" and is_even and bits is not None and bits > 1
 
     @property
     def first_layer(self) -> str:

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from stochsim.formats import CodeBook, best_scale, code_book, is_fitted, lloyd_max
+from stochsim.networks.book_grids import levels_among
 from stochsim.networks.output_format_names import is_learned, trained_format_bits
 from stochsim.program import Quantizer
 
@@ -138,15 +139,6 @@ class OutputBook(torch.nn.Module):
         if self.has_named_values:
             return Quantizer.of_format(self.name, float(self.scale().detach()))
         return Quantizer.of_format(CodeBook(tuple(values.tolist()), name=self.name), 1.0)
-
-
-def levels_among(place: torch.Tensor, edges: torch.Tensor, ties: torch.Tensor) -> torch.Tensor:
-    """Which value, counted from the lowest, places (any shape) take between ascending edges (edge,)
-    of their type; ties (edge,): whether a place on an edge takes the value above.
-    """
-    found = torch.bucketize(place.contiguous(), edges)
-    at = found.clamp(max=len(edges) - 1)
-    return found + ((place == edges[at]) & ties[at])
 
 
 def even_values(bits: int) -> CodeBook:

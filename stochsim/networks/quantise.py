@@ -5,10 +5,14 @@ and noise; scales fitted on stimuli.
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 
+from stochsim.formats import code_book
 from stochsim.networks.deep_network import Deep
 from stochsim.networks.feed_forward_network import FeedForward
+from stochsim.networks.fitted_formats import fitted_to_book
+from stochsim.networks.format_layers import FormatLinear
 from stochsim.networks.hardware_noise import Draws
 from stochsim.networks.network import Network
 from stochsim.networks.network_settings import NetworkSettings, WeightRounding, WeightScales
@@ -20,6 +24,7 @@ from stochsim.networks.quantizers import (
     set_steps_of_neurons,
 )
 from stochsim.networks.recurrent_network import Recurrent
+from stochsim.settings import SettingError
 
 _CLASSES: dict[str, type[Network]] = {"single": FeedForward, "deep": Deep, "recurrent": Recurrent}
 """The network of each of ARCHITECTURES."""
@@ -49,6 +54,8 @@ def quantised_from_float(  # noqa: PLR0913 - public: settings are given by keywo
     weight_scales: WeightScales = "per-tensor",
     weight_rounding: WeightRounding = "nearest",
     output_format: str | None = None,
+    weight_format: str | None = None,
+    input_format: str | None = None,
 ) -> Any:
     """The quantised network; scales have the least squared error on stimuli x (stimulus, input) and
     on the float network's answers.
@@ -57,10 +64,12 @@ def quantised_from_float(  # noqa: PLR0913 - public: settings are given by keywo
     output by 1 / variance of each neuron's answers to one stimulus, as distances in units of the
     posterior sd do, and then leaves that scale fixed. `layer_bits`: weight bits of these layers, by
     their names in `ARCHITECTURES`. `weight_scales`: see `NetworkSettings`. `weight_rounding`: of
-    widths that are not learned; "compensated": see `Network.compensate`. `output_format`: see
-    `NetworkSettings`; its scale, and of fitted ones its values, have the least squared error.
-    Raises SettingError for widths outside 1 to 8, or 2 to 8 where they are learned, and for a name
-    that is no layer.
+    widths that are not learned; "compensated": see `Network.compensate`. `weight_format`,
+    `input_format`: number formats of as many bits; int<b> is that of networks without them.
+    `output_format`: see `NetworkSettings`; its scale, and of fitted ones its values, have the least
+    squared error. Raises SettingError for widths outside 1 to 8, or 2 to 8 where they are learned,
+    for a name that is no layer, and for formats of other widths, or that weights or inputs cannot
+    have.
     """
     chosen: dict[str, Any] = {
         "weight_bits": weight_bits,
@@ -70,6 +79,8 @@ def quantised_from_float(  # noqa: PLR0913 - public: settings are given by keywo
         "layer_bits": dict(layer_bits or {}),
         "weight_scales": weight_scales,
         "output_format": output_format,
+        "weight_format": None if weight_format == f"int{weight_bits}" else weight_format,
+        "input_format": None if input_format == f"int{input_bits}" else input_format,
     }
     # validated, unlike a copy: widths come from callers
     wanted = NetworkSettings(**(dict(network.settings) | chosen))
@@ -77,8 +88,10 @@ def quantised_from_float(  # noqa: PLR0913 - public: settings are given by keywo
         scales, values = _scales(network, x, wanted, generator, by_posterior)
         quantised: Any = build_network(NetworkSettings(**(dict(wanted) | scales)), generator)
         for name, layer in quantised.linears().items():
-            if wanted.has_scales_of_neurons(name):
-                weight = network.linears()[name].weight.numpy()
+            weight = network.linears()[name].weight.numpy()
+            if isinstance(layer, FormatLinear):
+                layer.fit_grid(weight)
+            elif wanted.has_scales_of_neurons(name):
                 set_steps_of_neurons(layer, optimal_row_steps(weight, layer.plain_bits))
         if values is not None:
             quantised.output_quantizer.start_at(values)
@@ -107,7 +120,7 @@ def _scales(
     answer = network.response(part, Draws(generator))
     responses = answer.drawn(Draws(generator)).numpy()
     weight = 1 / answer.variances.mean(0).numpy() if by_posterior else 1.0
-    scales = _weight_steps(network, wanted)
+    scales = {} if wanted.weight_format else _weight_steps(network, wanted)
     scales |= network.further_scales(x, wanted.output_bits)
     values = None
     if wanted.output_format is None:
@@ -115,12 +128,24 @@ def _scales(
     else:
         output_scale, values = fitted_start(wanted.output_format, responses, weight)
     found = {
-        "weight_scale": scales.pop(network.settings.first_layer),
+        "weight_scale": scales.pop(network.settings.first_layer, 1.0),
         "scales": scales,
-        "input_scale": optimal_step(x.numpy(), wanted.input_bits),
+        "input_scale": _input_scale(x.numpy(), wanted),
         "output_scale": output_scale,
     }
     return found, values
+
+
+def _input_scale(x: np.ndarray, wanted: NetworkSettings) -> float:
+    """The step of inputs, of a number format the factor of its values."""
+    assert wanted.input_bits is not None
+    if wanted.input_format is None:
+        return optimal_step(x, wanted.input_bits)
+    book = code_book(wanted.input_format)
+    if book.values[0] >= 0 > x.min():
+        rule = "should have values of both signs, as the stimuli have"
+        raise SettingError.of("input_format", wanted.input_format, rule)
+    return float(fitted_to_book(x, book).weight_scale().detach())
 
 
 def _weight_steps(network: Network, wanted: NetworkSettings) -> dict[str, float]:

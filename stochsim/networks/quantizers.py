@@ -26,6 +26,8 @@ from brevitas.quant import (
 )
 from torch.autograd.function import once_differentiable
 
+MOST_BITS = 8
+
 
 class _LogScaleActivation(Int8ActPerTensorFloatMinMaxInit):
     """Brevitas's learned per-tensor scale, as a logarithm: one learning rate then fits steps of
@@ -218,10 +220,13 @@ def learned_width(module: Any) -> torch.Tensor:
     return _implementation(module).msb_clamp_bit_width_impl()
 
 
-def quantise(quantizer: qnn.QuantIdentity, x: torch.Tensor) -> torch.Tensor:
-    """Values of x, any shape, by an activation quantiser: what calling it gives, in one
-    operation.
+def quantise(quantizer: Any, x: torch.Tensor) -> torch.Tensor:
+    """Values of x, any shape, by an activation quantiser, or the grid of a number format: what
+    calling it gives, of Brevitas's in one operation.
     """
+    if not isinstance(quantizer, qnn.QuantIdentity):
+        values: torch.Tensor = quantizer(x)
+        return values
     bits = quantizer.plain_bits
     if bits is None:
         return _quantised_at_learned_width(quantizer, x, narrow=False)[0]

@@ -15,7 +15,6 @@ dynamics.
 import math
 from typing import Any
 
-import numpy as np
 import torch
 from torch.nn.functional import linear
 
@@ -150,7 +149,7 @@ class Recurrent(Network):
         readout = program_layer(self.readout, READOUT, s, (reads, gives), sigma)
         lateral = program_layer(self.lateral, LATERAL, s, (gives, gives))
         values = torch.as_tensor(gives.value_table)
-        diagonal = lateral.weight_scale * np.diag(lateral.weight_codes)
+        diagonal = array_of(weight_of(self.lateral)[0].diagonal())
         table = array_of(self.own(values)) - array_of(values) * diagonal
         radius = spectral_radius(self.matrix())
         return recurrent(readout, lateral, table, s.architecture.steps, radius, rho)

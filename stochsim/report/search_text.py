@@ -1,6 +1,7 @@
 """What a search says in sentences: the answer, where the models differ, how far the search went."""
 
 import math
+from typing import Any
 
 from stochsim.energy import ADC_MODELS, format_energy, price
 from stochsim.search import OWN, Answer, Measured, Outcome, Setting, Space
@@ -16,7 +17,7 @@ MODEL_WORDS = {
 }
 
 
-def axis_words(axis: str, value: float) -> str:
+def axis_words(axis: str, value: Any) -> str:
     """One value of a setting: "4-bit weights", "noise ×0.5", "64 rows"."""
     name, _, layer = axis.partition(".")
     return AXES[name].text(value) + (f" of '{layer}'" if layer else "")

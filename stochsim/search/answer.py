@@ -10,7 +10,7 @@ from stochsim.search.front import front
 from stochsim.search.measured_setting import Measured
 from stochsim.search.request import Request
 from stochsim.search.search_settings import Rule
-from stochsim.search.space import Setting, Space
+from stochsim.search.space import Setting, Space, Value
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Outcome:
             return math.nan
         return self.joules(first.chosen, model) / self.joules(here.chosen, model) - 1
 
-    def neighbours(self) -> list[tuple[str, float, Measured | None]]:
+    def neighbours(self) -> list[tuple[str, Value, Measured | None]]:
         """(axis, value, what was measured there) one step from the first answer on each axis with a
         choice.
         """
@@ -132,10 +132,11 @@ def answer(request: Request, measured: Sequence[Measured], model: str) -> Answer
     """The answer under one model; `measured` must not be empty.
 
     Where joules are equal the better posterior wins, and where that is equal too the smaller
-    setting: an ADC whose price does not grow with its bits is no reason for more of them.
+    setting (of names the first): an ADC whose price does not grow with its bits is no reason for
+    more of them.
     """
     objective = request.file.objective
-    measured = sorted(measured, key=lambda each: each.setting)
+    measured = sorted(measured, key=lambda each: request.space.order(each.setting))
     effective = objective.minimise == "joules_per_effective_sample"
     rule = objective.rule
     points = [

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import optuna
-from optuna.distributions import BaseDistribution, IntDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from stochsim.keys import fold_in
@@ -89,7 +89,7 @@ class Search:
         self.space = plan.space
         self._focus = focus
         self._distributions: dict[str, BaseDistribution] = {
-            axis: IntDistribution(0, len(self.space.axes[axis]) - 1) for axis in self.space.free
+            axis: _places(self.space, axis) for axis in self.space.free
         }
         with quiet():
             self.studies = {model: self._study(storage, f"{name}/{model}") for model in plan.models}
@@ -276,6 +276,14 @@ class Search:
         for trial in _running(study):
             if _TURN not in trial.user_attrs:
                 study.tell(trial.number, state=TrialState.FAIL)
+
+
+def _places(space: Space, axis: str) -> BaseDistribution:
+    """The places of an axis's values: in a row, or those of names without any order."""
+    count = len(space.axes[axis])
+    if space.is_of_names(axis):
+        return CategoricalDistribution(range(count))
+    return IntDistribution(0, count - 1)
 
 
 def _running(study: optuna.Study) -> list[FrozenTrial]:

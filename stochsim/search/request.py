@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from stochsim.energy import ADC_MODELS
+from stochsim.formats import format_bits
 from stochsim.hardware import Hardware
 from stochsim.search.search_settings import OptimizeFile
 from stochsim.search.space import Setting, Space
@@ -14,6 +15,7 @@ from stochsim.settings import SettingError, errors_in, read_toml
 from stochsim.studies import (
     AXES,
     BIT_AXES,
+    FORMAT_AXES,
     GridSettings,
     NetworkOptions,
     Study,
@@ -79,8 +81,13 @@ class Request:
         file = self.file
         values = self.space.named(setting)
         widths = {name: (bits,) for name, bits in _widths(values).items()}
+        formats = {name: (values[name],) for name in FORMAT_AXES.values() if name in values}
         grid = GridSettings(
-            **widths, **self._fixed(), noise=(float(values["noise"]),), keys=file.objective.keys
+            **widths,
+            **formats,
+            **self._fixed(),
+            noise=(float(values["noise"]),),
+            keys=file.objective.keys,
         )
         parts = {
             name: getattr(file, name) for name in ("model", "data", "train", "hardware", "measure")
@@ -96,7 +103,7 @@ class Request:
             if axis.one_in_search
         }
 
-    def _network(self, values: dict[str, float]) -> NetworkOptions:
+    def _network(self, values: dict[str, Any]) -> NetworkOptions:
         """The file's options, with the widths of layers at this setting."""
         layers = {
             layer: int(value) for name, value in values.items() if (layer := name.partition(".")[2])
@@ -129,11 +136,20 @@ class Request:
             raise SettingError.of("train.decoder", "own", rule, ["shared"])
         self._check_layers()
         self._check_chips()
-        first = next(iter(self.space))
-        try:
-            self.study(first).check(self.chip(first))
-        except SettingError as error:
-            raise error.renamed({("grid", "keys"): _KEYS, ("grid",): ("search",)}) from None
+        for setting in self._checked_settings():
+            try:
+                self.study(setting).check(self.chip(setting))
+            except SettingError as error:
+                raise error.renamed({("grid", "keys"): _KEYS, ("grid",): ("search",)}) from None
+
+    def _checked_settings(self) -> list[Setting]:
+        """The first setting, and those with each of the other names on an axis of names."""
+        space = self.space
+        names = [name for name in space.free if space.is_of_names(name)]
+        others = [
+            space.at({name: place}) for name in names for place in range(1, len(space.axes[name]))
+        ]
+        return [next(iter(space)), *others]
 
     def _check_layers(self) -> None:
         fixed = self.file.network.layer_bits or {}
@@ -165,15 +181,19 @@ class Request:
                 here = {name: values[name] for name in space.free}
                 raise with_place(error, here, "search").renamed(_WIDTHS) from None
 
-    def _chip_of(self, values: dict[str, float]) -> None:
+    def _chip_of(self, values: dict[str, Any]) -> None:
         chip = self.chip(tuple(values[name] for name in self.space.axes))
         for name in self.models if self.has_adc else ():
             chip.with_price("adc", ADC_MODELS[name])
 
 
-def _widths(values: dict[str, float]) -> dict[str, int]:
-    """Bits by axis, tied ones too."""
-    return {name: int(values.get("bits", values.get(name, 0))) for name in BIT_AXES}
+def _widths(values: dict[str, Any]) -> dict[str, int]:
+    """Bits by axis: those of its format, or given, tied ones too."""
+    formats = {
+        name: format_bits(values[axis]) for name, axis in FORMAT_AXES.items() if axis in values
+    }
+    given = {name: int(values.get("bits", values.get(name, 0))) for name in BIT_AXES}
+    return given | formats
 
 
 def _crosses(space: Space) -> list[Setting]:

@@ -12,8 +12,10 @@ from stochsim.energy import ADC_MODELS
 from stochsim.models import ModelSettings
 from stochsim.networks import layers_of
 from stochsim.posterior import CLIFF_SURVIVAL
+from stochsim.search.space import Value
 from stochsim.settings import LARGEST, SettingError, Settings
 from stochsim.studies import (
+    FORMAT_AXES,
     HardwareSettings,
     Key,
     MeasureSettings,
@@ -71,7 +73,8 @@ class SearchSettings(Settings):
     """The axes, each a list of values to choose from, one field for each of `stochsim.studies`'s
     axes that a search may have; and what is the same for all settings: architecture, rho, method.
 
-    `bits` ties weights, input and output, or each of the three has an axis. `noise`: multiples
+    `bits` ties weights, input and output, or each of the three has an axis, of widths or of number
+    formats, whose width it then has. `noise`: multiples
     of the trained σ of each network. `reads`: reads that are averaged into one sample; joules are
     those of all of them. `layer_bits.NAME`: weight bits of one layer. Axes that are settings of the
     chip, such as `rows`, take the place of the chip's.
@@ -97,7 +100,7 @@ class SearchSettings(Settings):
 
     @pydantic.model_validator(mode="after")
     def _one_form_of_bits(self) -> Self:
-        check_bits(self, are_needed=True)
+        check_bits(self, are_needed=True, formats=FORMAT_AXES)
         return self
 
     @pydantic.model_validator(mode="after")
@@ -117,18 +120,18 @@ class SearchSettings(Settings):
             rule += ", which has one layer, whose width is weight_bits"
         raise SettingError.unknown(layer, known, rule, section=("layer_bits",))
 
-    def axes(self) -> dict[str, tuple[float, ...]]:
-        """The axes that are given, each in ascending order: {"weight_bits": (2, 4),
+    def axes(self) -> dict[str, tuple[Value, ...]]:
+        """The axes that are given, numbers in ascending order: {"weight_bits": (2, 4),
         "layer_bits.hidden": (3, 4), …}.
         """
-        found: dict[str, tuple[float, ...]] = {}
+        found: dict[str, tuple[Value, ...]] = {}
         for axis in search_axes():
             values = getattr(self, axis.name, None)
             if axis.by_layer:
                 layers = {f"{axis.name}.{layer}": each for layer, each in (values or {}).items()}
                 found |= {name: tuple(sorted(each)) for name, each in layers.items()}
             elif values is not None and not axis.one_in_search:
-                found[axis.name] = tuple(sorted(values))
+                found[axis.name] = axis.given(self)
         return found
 
 

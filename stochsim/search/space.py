@@ -1,21 +1,23 @@
 """The settings that a search chooses from: every combination of its axes' values."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 from stochsim.keys import generator
 
-Setting = tuple[float, ...]
-"""One value per axis, in the order of Space.axes; whole numbers are int."""
+Value = float | str
+Setting = tuple[Any, ...]
+"""One value per axis, in the order of Space.axes: a number (whole ones are int) or a name."""
 
 
 @dataclass(frozen=True)
 class Space:
-    """Axes by name, each with its values in ascending order."""
+    """Axes by name, each with its values: numbers in ascending order, or names, which have none."""
 
-    axes: dict[str, tuple[float, ...]]
+    axes: Mapping[str, tuple[Value, ...]]
 
     @property
     def size(self) -> int:
@@ -30,9 +32,18 @@ class Space:
     def __iter__(self) -> Iterator[Setting]:
         return iter(product(*self.axes.values()))
 
-    def named(self, setting: Setting) -> dict[str, float]:
+    def named(self, setting: Setting) -> dict[str, Any]:
         """The setting's values by axis."""
         return dict(zip(self.axes, setting, strict=True))
+
+    def is_of_names(self, axis: str) -> bool:
+        """Whether the values of an axis are names."""
+        return isinstance(self.axes[axis][0], str)
+
+    def order(self, setting: Setting) -> tuple[int, ...]:
+        """Where a setting stands among all: the places of its values on all axes."""
+        named = self.named(setting).items()
+        return tuple(self.axes[name].index(value) for name, value in named)
 
     def places(self, setting: Setting) -> dict[str, int]:
         """The places of a setting's values on the axes with a choice, from 0."""
@@ -56,14 +67,19 @@ class Space:
         return list(dict.fromkeys(ends))
 
     def neighbours(self, setting: Setting) -> list[Setting]:
-        """Settings that differ by one step on one axis."""
-        found = []
+        """Settings that differ by one step on one axis: to any other of names."""
         here = self.places(setting)
-        for name, place in here.items():
-            for other in (place - 1, place + 1):
-                if 0 <= other < len(self.axes[name]):
-                    found.append(self.at(here | {name: other}))
-        return found
+        return [
+            self.at(here | {name: other})
+            for name, place in here.items()
+            for other in self._next_to(name, place)
+        ]
+
+    def _next_to(self, axis: str, place: int) -> list[int]:
+        count = len(self.axes[axis])
+        if self.is_of_names(axis):
+            return [other for other in range(count) if other != place]
+        return [other for other in (place - 1, place + 1) if 0 <= other < count]
 
     def draw(self, key: int, without: set[Setting]) -> Setting:
         """One setting that is not in `without`, by key; there must be one."""

@@ -1,5 +1,6 @@
 from .axes import AXES as AXES
 from .axes import BIT_AXES as BIT_AXES
+from .axes import FORMAT_AXES as FORMAT_AXES
 from .axes import column_axes as column_axes
 from .axes import grid_axes as grid_axes
 from .axes import network_options as network_options

@@ -41,13 +41,24 @@ def _controls() -> Iterable[str]:
     return tuple(CONTROLS)
 
 
-def _formats() -> Iterable[str]:
-    from stochsim.formats import output_formats
+def _formats_of(side: str) -> Callable[[], Iterable[str]]:
+    def names() -> Iterable[str]:
+        from stochsim import formats
 
-    return output_formats()
+        return tuple(getattr(formats, f"{side}_formats")())
+
+    return names
 
 
 BIT_AXES = ("weight_bits", "input_bits", "output_bits")
+FORMAT_AXES = {
+    "weight_bits": "weight_format",
+    "input_bits": "input_format",
+    "output_bits": "output_format",
+}
+"""The axes of number formats, by that of the widths that they have."""
+NETWORK_FORMATS = ("weight_format", "input_format")
+"""Those that a network is trained with; a format of outputs is fitted to the trained one."""
 _BITS: dict[str, Any] = {
     "kind": int,
     "limits": {"ge": 1, "le": 8},
@@ -160,14 +171,31 @@ _ENTRIES = (
         names_network=False,
     ),
     Axis(
+        name="weight_format",
+        words="weight format",
+        hint="number format of the weights, which the network is trained with",
+        kind=str,
+        choices=_formats_of("weight"),
+        say=lambda value: f"{value} weights",
+        tasks=("network",),
+    ),
+    Axis(
+        name="input_format",
+        words="input format",
+        hint="number format of the inputs, which the network is trained with",
+        kind=str,
+        choices=_formats_of("input"),
+        say=lambda value: f"{value} inputs",
+        tasks=("network",),
+    ),
+    Axis(
         name="output_format",
         words="output format",
         hint="number format of the outputs, fitted to the trained network's reads",
         kind=str,
-        choices=_formats,
+        choices=_formats_of("output"),
         say=lambda value: f"{value} outputs",
         tasks=("chip_samples",),
-        in_search=False,
         names_network=False,
     ),
     Axis(

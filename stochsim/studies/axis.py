@@ -88,7 +88,9 @@ class Axis:
 
     @property
     def is_of_the_chip(self) -> bool:
-        """Whether networks of different values are one network that the chip has in other ways."""
+        """Whether networks of different values are one network that the chip has in other ways, or
+        has in other number formats.
+        """
         return bool(self.setting) or (self.is_only_where_named and self.varies_network)
 
     @property

@@ -2,7 +2,7 @@
 from outside.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Annotated, Any, NamedTuple, TypeVar
 
 import pydantic
@@ -114,12 +114,26 @@ def check_once(name: str, values: tuple[Any, ...], section: KeyPath = ()) -> Non
         raise SettingError.of(name, list(values), "names a value twice", section=section)
 
 
-def check_bits(settings: Any, *, are_needed: bool) -> None:
+def check_bits(
+    settings: Any, *, are_needed: bool, formats: Mapping[str, str] | None = None
+) -> None:
     """Raise SettingError unless the settings give `bits`, which ties BIT_AXES, or all three of
-    these, or, where no bits are needed, none.
+    these, or, where no bits are needed, none; formats: axes whose values have the bits of these.
     """
     tied = f"{', '.join(BIT_AXES[:-1])} and {BIT_AXES[-1]}"
     given = [name for name in BIT_AXES if getattr(settings, name) is not None]
+    of_formats = {
+        name: axis for name, axis in (formats or {}).items() if getattr(settings, axis) is not None
+    }
+    for name, axis in of_formats.items():
+        for other in ("bits", name):
+            if getattr(settings, other) is not None:
+                both = tuple(list(getattr(settings, one)) for one in (axis, other))
+                rule = f"formats have widths of their own: leave '{other}' out"
+                if other == "bits":
+                    rule += ", and give the widths of what has no format by themselves"
+                raise SettingError.of((axis, other), both, rule)
+    given += of_formats
     if settings.bits is not None and given:
         values = tuple(list(getattr(settings, name)) for name in ("bits", *given))
         rule = f"'bits' ties {tied}: give it alone, or the three without it"

@@ -2,13 +2,14 @@
 
 import itertools
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
 
 import pydantic
 
 from stochsim.formats import format_bits
 from stochsim.settings import SettingError, Settings
-from stochsim.studies.axes import BIT_AXES, grid_axes, setting_axes
+from stochsim.studies.axes import BIT_AXES, FORMAT_AXES, grid_axes, setting_axes
 from stochsim.studies.axis import Axis
 from stochsim.studies.axis_fields import check_bits, check_values, grid_field, with_axes
 
@@ -73,13 +74,19 @@ class GridSettings(Settings):
         """
         return [{"chip_key": key} for key in sorted(self.chip_keys or ())] or [{}]
 
-    def output_formats(self, bits: int) -> list[dict[str, str]]:
-        """What outputs of so many bits are, {"output_format": name}; one, {}, where the grid names
-        no formats.
+    def formats(
+        self, widths: tuple[int, int, int], axes: Iterable[str] = tuple(FORMAT_AXES.values())
+    ) -> list[dict[str, str]]:
+        """The formats of networks of these (weight, input, output) bits on these axes, {axis: name}
+        for every combination; one, {}, where the grid names none.
         """
-        if self.output_format is None:
-            return [{}]
-        return [{"output_format": name} for name in self.output_format if format_bits(name) == bits]
+        bits = dict(zip(FORMAT_AXES.values(), widths, strict=True))
+        named = [axis for axis in axes if getattr(self, axis) is not None]
+        lists = [
+            [name for name in getattr(self, axis) if format_bits(name) == bits[axis]]
+            for axis in named
+        ]
+        return [dict(zip(named, names, strict=True)) for names in itertools.product(*lists)]
 
     def setting_axes(self) -> list[Axis]:
         """The axes of this grid that are settings of the chip."""
@@ -92,10 +99,12 @@ class GridSettings(Settings):
         return _combined(self, self.setting_axes())
 
     def ways(self) -> list[dict[str, Any]]:
-        """The same of all axes by which the chip has one network in several ways: formats of
-        outputs, too.
+        """The same of all axes by which the chip has one network in several ways: formats, too,
+        where networks of some widths have all of them.
         """
-        return _combined(self, [axis for axis in grid_axes() if axis.is_of_the_chip])
+        there = [one.items() for widths in self.widths() for one in self.formats(widths)]
+        combined = _combined(self, [axis for axis in grid_axes() if axis.is_of_the_chip])
+        return [way for way in combined if any(one <= way.items() for one in there)]
 
 
 def _combined(grid: GridSettings, axes: list[Axis]) -> list[dict[str, Any]]:

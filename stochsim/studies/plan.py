@@ -20,7 +20,7 @@ from stochsim.controls import CONTROLS
 from stochsim.hardware import HARDWARE_RULE, Hardware
 from stochsim.runs import Task
 from stochsim.settings import Argument, card, check_arguments, counted
-from stochsim.studies.axes import BIT_AXES
+from stochsim.studies.axes import BIT_AXES, NETWORK_FORMATS
 from stochsim.studies.axis import TASK_KINDS
 from stochsim.studies.planner import Cell, Place, Planner, key_words
 from stochsim.studies.study import Study
@@ -156,18 +156,23 @@ def _quantised_cells(
     grid = planner.grid
     for method, widths in itertools.product(grid.method, grid.widths()):
         named = dict(zip(BIT_AXES, widths, strict=True))
-        there = place | named | {"method": method}
-        network = planner.network(start, there)
-        reference = begun.reference or planner.reference(
-            network, there, planner.tasks[network].label
-        )
-        tasks: dict[str, Any] = {"network": network, "reference": reference, **shared}
-        formats = grid.output_formats(widths[2])
-        for noise, one, part in itertools.product(sorted(grid.noise), formats, grid.parts):
-            here = there | {"noise": noise} | one | part
-            yield planner.cell(
-                here, samples=planner.chip_samples(network, reference, here), **tasks
-            )
+        for own in grid.formats(widths, NETWORK_FORMATS):
+            there = place | named | own | {"method": method}
+            yield from _cells_of_network(planner, begun, start, there, shared)
+
+
+def _cells_of_network(
+    planner: Planner, begun: _Begun, start: str, there: Place, shared: dict[str, str | None]
+) -> Iterator[Cell]:
+    """The cells of one quantised network."""
+    network = planner.network(start, there)
+    reference = begun.reference or planner.reference(network, there, planner.tasks[network].label)
+    tasks: dict[str, Any] = {"network": network, "reference": reference, **shared}
+    grid = planner.grid
+    formats = grid.formats(tuple(there[name] for name in BIT_AXES), ("output_format",))
+    for noise, one, part in itertools.product(sorted(grid.noise), formats, grid.parts):
+        here = there | {"noise": noise} | one | part
+        yield planner.cell(here, samples=planner.chip_samples(network, reference, here), **tasks)
 
 
 def _other_cells(planner: Planner, begun: _Begun, place: Place) -> Iterator[Cell]:

@@ -9,7 +9,7 @@ from stochsim.hardware import Hardware
 from stochsim.networks import ARCHITECTURES, CIRCUIT
 from stochsim.runs import Task
 from stochsim.studies.at_axes import AtAxes
-from stochsim.studies.axes import AXES, BIT_AXES, column_axes
+from stochsim.studies.axes import AXES, BIT_AXES, FORMAT_AXES, NETWORK_FORMATS, column_axes
 from stochsim.studies.axis import value_text
 from stochsim.studies.chips import chip_at
 from stochsim.studies.study import CIRCUIT_CONTROL, Study
@@ -123,6 +123,8 @@ class Planner:
         if layers:
             more["layer_bits"] = layers
             label += "".join(f", {name} {bits}" for name, bits in layers.items())
+        place = _without_own_integers(place)
+        label += "".join(f", {AXES[name].text(place[name])}" for name in _formats_at(place))
         if self._trained_for_chip(place):
             more["hardware"] = self.chip(place)
             label += self._chip_words(place)
@@ -180,6 +182,18 @@ class Planner:
     def _chip_words(self, place: Place) -> str:
         axes = self.grid.setting_axes()
         return "".join(f", {axis.name} {value_text(place[axis.name])}" for axis in axes)
+
+
+def _formats_at(place: Place) -> list[str]:
+    """The axes of formats that a network is trained with, of those that a place names."""
+    return [name for name in NETWORK_FORMATS if name in place]
+
+
+def _without_own_integers(place: Place) -> Place:
+    """A place without formats that are those of the network without any: int<b> of b bits."""
+    widths = dict(zip(FORMAT_AXES.values(), BIT_AXES, strict=True))
+    own = [name for name in _formats_at(place) if place[name] == f"int{place[widths[name]]}"]
+    return {name: value for name, value in place.items() if name not in own}
 
 
 def _prefix(kind: str) -> str:

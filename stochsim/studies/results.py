@@ -258,8 +258,8 @@ class Results(StoredRun):
 
         widths: one number for tied bits, or (weight, input, output), None for a float network or a
         control. method None: the study's first. key None: over all keys where there are several.
-        settings: values on axes that are settings of the chip, its `chip_key` and `output_format`;
-        the least, or first, of those not named.
+        settings: values on axes that are settings of the chip, its `chip_key` and formats
+        (`weight_format`, …); the least, or first, of those not named.
         """
         widths = plain(widths)
         wanted = (widths,) * 3 if isinstance(widths, int) else widths
@@ -268,7 +268,7 @@ class Results(StoredRun):
         grid = self.study.grid
         chip = settings
         if wanted is not None:
-            formats = grid.output_formats(wanted[2]) or [{}]
+            formats = grid.formats(wanted) or [{}]
             chip = grid.chips()[0] | formats[0] | grid.parts[0] | settings
         several = len(self.study.grid.keys) > 1
         for row in self.rows:

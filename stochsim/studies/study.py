@@ -7,7 +7,6 @@ import pydantic
 
 from stochsim.controls import check_control
 from stochsim.data import DataSettings, load_dataset
-from stochsim.formats import format_bits
 from stochsim.hardware import (
     Array,
     Hardware,
@@ -31,7 +30,6 @@ from stochsim.networks import (
     trained_format_bits,
 )
 from stochsim.settings import (
-    NOT_SHOWN,
     AnyPath,
     Bits,
     KeyPath,
@@ -47,7 +45,9 @@ from stochsim.studies.axis import value_text
 from stochsim.studies.axis_fields import check_widths_used, holds_axes
 from stochsim.studies.chip_sections import with_sections
 from stochsim.studies.chips import check_has_settings, chip_at, with_place
+from stochsim.studies.format_checks import check_formats
 from stochsim.studies.grid import GridSettings
+from stochsim.studies.unused_settings import unused
 from stochsim.training import TrainSettings
 
 Key = Annotated[int, pydantic.Field(ge=0, lt=2**63)]  # TOML integers are signed
@@ -259,7 +259,7 @@ class Study(Settings):
         for chip in chips:
             self._check_chip(chip)
         self._check_chip_keys(chips)
-        self._check_formats(chips)
+        check_formats(self, chips)
         self._check_scales()
         self._check_trained_format(chips)
         self._check_options()
@@ -331,11 +331,11 @@ class Study(Settings):
             for name in facts.options:
                 value = getattr(self.network, name)
                 if value is not None and name not in used:
-                    raise _unused(f"network.{name}", f"architecture '{kind}'", value)
+                    raise unused(f"network.{name}", f"architecture '{kind}'", value)
         chains = any(ARCHITECTURES[kind].has_chain for kind in self.grid.architecture)
         if self.measure.steps_between_reads is not None and not (chains and self.grid.widths()):
             owner = "recurrent networks on the chip"
-            raise _unused("measure.steps_between_reads", owner, self.measure.steps_between_reads)
+            raise unused("measure.steps_between_reads", owner, self.measure.steps_between_reads)
 
     def _check_parts(self) -> None:
         """Raise SettingError for a part of the chip where no network runs on one; with
@@ -349,7 +349,7 @@ class Study(Settings):
         parts |= {f"grid.{axis.grid_key}": axis.setting.split(".")[0] for axis in axes}
         for field, part in parts.items():
             if part not in busy:
-                raise _unused(field, "quantised networks on the chip")
+                raise unused(field, "quantised networks on the chip")
 
     def _check_chip_keys(self, chips: list[Hardware]) -> None:
         """Raise SettingError for keys of parts where no network runs on one, or where all parts of
@@ -359,7 +359,7 @@ class Study(Settings):
         if keys is None:
             return
         if not self.grid.widths():
-            raise _unused("grid.chip_keys", "quantised networks on the chip", list(keys))
+            raise unused("grid.chip_keys", "quantised networks on the chip", list(keys))
         if not any(map(parts_differ, chips)):
             rule = (
                 f"all parts of {chips[0].name} are alike: nothing is drawn once per chip "
@@ -367,30 +367,6 @@ class Study(Settings):
                 "weights); valid: leave 'chip_keys' out"
             )
             raise SettingError.of("grid.chip_keys", list(keys), rule)
-
-    def _check_formats(self, chips: list[Hardware]) -> None:
-        """Raise SettingError for formats that are no output's: of other widths, and on a chip that
-        has no uneven outputs.
-        """
-        given = self.grid.output_format
-        if given is None:
-            return
-        widths = {outputs for *_, outputs in self.grid.widths()}
-        if not widths:
-            raise _unused("grid.output_format", "quantised networks on the chip", list(given))
-        for name in given:
-            if format_bits(name) not in widths:
-                rule = f"has {format_bits(name)} bits, and no outputs of the grid do"
-                raise SettingError.of("grid.output_format", name, rule)
-        for bits in sorted(widths):
-            if not self.grid.output_formats(bits):
-                rule = f"should name a format of {bits} bits too, as outputs of the grid have"
-                raise SettingError.of("grid.output_format", list(given), rule)
-        for chip in chips:
-            if chip.noise.dither != "none" or chip.noise.measured_csv:
-                field = "dither" if chip.noise.dither != "none" else "measured_csv"
-                rule = f"should be left out with 'hardware.noise.{field}'"
-                raise SettingError.of("grid.output_format", list(given), rule)
 
     def _check_scales(self) -> None:
         """Raise SettingError for scales of neurons, damping and rounding that no weights have."""
@@ -400,12 +376,12 @@ class Study(Settings):
         for name in ("weight_scales", "weight_damping"):
             given = getattr(self.train, name)
             if given not in (None, "per-tensor") and has_none:
-                raise _unused(f"train.{name}", "quantised weights of two bits and more", given)
+                raise unused(f"train.{name}", "quantised weights of two bits and more", given)
         if self.train.weight_rounding == "compensated" and not self.grid.widths():
-            raise _unused("train.weight_rounding", "quantised weights", "compensated")
+            raise unused("train.weight_rounding", "quantised weights", "compensated")
         if self.train.weight_damping and set(self.grid.method) == {"post-training"}:
             given = self.train.weight_damping
-            raise _unused("train.weight_damping", "networks trained with few bits", given)
+            raise unused("train.weight_damping", "networks trained with few bits", given)
 
     def _check_trained_format(self, chips: list[Hardware]) -> None:
         """Raise SettingError for a format of outputs in training that some network of the grid
@@ -416,7 +392,7 @@ class Study(Settings):
             return
         field, bits = "train.output_format", trained_format_bits(given)
         if not self.grid.widths():
-            raise _unused(field, "networks with few bits", given)
+            raise unused(field, "networks with few bits", given)
         if CIRCUIT in self.grid.architecture:
             rule = "outputs of recurrent networks are their state: see grid.output_format"
             raise SettingError.of(field, given, rule, also=("grid.architecture",))
@@ -438,17 +414,12 @@ class Study(Settings):
             owners = owners_of_layer(name)
             if not set(owners) & set(kinds):
                 named = " or ".join(f"'{owner}'" for owner in owners)
-                raise _unused(f"network.layer_bits.{name}", f"architecture {named}", bits)
+                raise unused(f"network.layer_bits.{name}", f"architecture {named}", bits)
             if not self.grid.widths():
-                raise _unused(f"network.layer_bits.{name}", "quantised networks", bits)
+                raise unused(f"network.layer_bits.{name}", "quantised networks", bits)
         for kind in kinds:
             swept = self.grid.weight_bits or ()
             check_widths_used("grid.weight_bits", swept, kind, self.network.layer_bits_of(kind))
-
-
-def _unused(field: str, owner: str, value: object = NOT_SHOWN) -> SettingError:
-    """The error of a setting without effect, whose `owner` the grid does not have."""
-    return SettingError.of(field, value, f"belongs to {owner}, which the grid does not have")
 
 
 def _check_noise_aware(hardware: Hardware) -> None:

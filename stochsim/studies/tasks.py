@@ -115,6 +115,8 @@ def _network(job: Job) -> Outcome:
         learns_decoder=job.learns_decoder,
         method=job.settings["method"],
         layer_bits=job.settings.get("layer_bits"),
+        weight_format=job.settings.get("weight_format"),
+        input_format=job.settings.get("input_format"),
         hardware=job.hardware,
         progress=job.progress,
     )

@@ -31,6 +31,8 @@ from stochsim.training.train_settings import Method, TrainSettings
 
 FORMAT = Format("stochsim-network", 4, "train it again, or run its study anew")
 _KIND = "network"
+_KIND_OF_GRID = ".kind"
+"""What a grid's scale belongs to: see `networks.Grid`."""
 _FACTS = tuple(one.name for one in fields(TrainResult) if one.name != "seconds")
 _MOST_STEPS = 2**53
 _MOST_TERMS = 64
@@ -169,6 +171,9 @@ def _check_state(wanted: Mapping[str, torch.Tensor], state: Mapping[str, torch.T
     for name, value in wanted.items():
         if state[name].shape != value.shape or state[name].dtype != value.dtype:
             rule = f"should be {value.dtype} {tuple(value.shape)}"
+            raise SettingError.of(name, state[name], rule)
+        if name.endswith(_KIND_OF_GRID) and not torch.equal(state[name], value):
+            rule = "should be that of the number format which the settings name"
             raise SettingError.of(name, state[name], rule)
         _check_finite(name, state[name])
 

@@ -86,8 +86,13 @@ class TrainedNetwork:
         s = self.network.settings
         widths = "float"
         if not s.is_float:
-            widths = f"{s.weight_bits}-bit weights, {s.input_bits}-bit inputs, "
-            widths += f"{s.output_format or f'{s.output_bits}-bit'} outputs"
+            sides = (
+                (s.weight_bits, s.weight_format),
+                (s.input_bits, s.input_format),
+                (s.output_bits, s.output_format),
+            )
+            weights, inputs, outputs = (name or f"{bits}-bit" for bits, name in sides)
+            widths = f"{weights} weights, {inputs} inputs, {outputs} outputs"
         model = "not known" if self.model is None else self.model.kind.replace("_", " ")
         left = self.result
         terms = [f"{name} {value:.4g}" for name, value in left.terms.items()]
@@ -108,13 +113,15 @@ class TrainedNetwork:
         return self.decoder.double().numpy()
 
     @usual_torch()
-    def quantise(
+    def quantise(  # noqa: PLR0913 - public: settings are given by keyword
         self,
         bits: int | Precision,
         key: int,
         *,
         method: Method = "quantisation-aware",
         layer_bits: Mapping[str, int] | None = None,
+        weight_format: str | None = None,
+        input_format: str | None = None,
         hardware: Hardware | None = None,
         stimuli: ArrayLike | None = None,
         progress: Progress | None = None,
@@ -123,7 +130,8 @@ class TrainedNetwork:
         """The network of these bits, one width for all or a Precision, from this float network on;
         its decoder stays.
 
-        method, layer_bits, hardware: see `training.train_quantised`, whose errors it raises.
+        method, layer_bits, weight_format, input_format, hardware: see `training.train_quantised`,
+        whose errors it raises.
         stimuli (stimulus, input): None for those that this network was trained on. options: in
         place of the settings that this network was trained by, such as `steps`.
 
@@ -132,6 +140,9 @@ class TrainedNetwork:
         >>> full = ss.train(ss.LinearGaussian(neurons=4, noise_sd=0.5), data.train, steps=20, key=0)
         >>> full.quantise(bits=4, key=0).network.settings.weight_bits
         4
+        >>> fp4 = full.quantise(bits=4, key=0, weight_format="fp4-e2m1")
+        >>> ss.to_program(fp4).readout.weight_book.name
+        'fp4-e2m1'
         """
         key = check_whole("key", key, 0, 2**64)
         if method == "post-training" and options.get("weight_damping"):
@@ -148,6 +159,8 @@ class TrainedNetwork:
             key,
             method=method,
             layer_bits=layer_bits,
+            weight_format=weight_format,
+            input_format=input_format,
             hardware=hardware,
             progress=progress,
         )
@@ -349,6 +362,8 @@ def train_quantised(  # noqa: PLR0913 - public: settings are given by keyword
     learns_decoder: bool = False,
     method: Method = "quantisation-aware",
     layer_bits: Mapping[str, int] | None = None,
+    weight_format: str | None = None,
+    input_format: str | None = None,
     hardware: Hardware | None = None,
     progress: Progress | None = None,
 ) -> TrainedNetwork:
@@ -357,12 +372,14 @@ def train_quantised(  # noqa: PLR0913 - public: settings are given by keyword
     `learns_decoder`.
 
     layer_bits: weight bits of these layers ("hidden", "log_sigma", "readout" of a deep network;
-    "readout", "lateral" of a recurrent one). "post-training": rounded, with fitted scales, and that
-    is all; "quantisation-aware": trained on through its quantisers; "noise-aware": with the noise
-    of `hardware` in the forward pass too, and the price on all the noise that a neuron has before
-    its quantiser, trained or the chip's own. Raises SettingError for an unknown method, for
-    "noise-aware" or `nats_per_joule` without a Hardware, StochsimError for a start that is
-    quantised itself.
+    "readout", "lateral" of a recurrent one). weight_format, input_format: number formats of as many
+    bits, such as "fp4-e2m1" (of weights "mxfp4", too), in place of integers. "post-training":
+    rounded, with fitted scales, and that is all; "quantisation-aware": trained on through its
+    quantisers; "noise-aware": with the noise of `hardware` in the forward pass too, and the price
+    on all the noise that a neuron has before its quantiser, trained or the chip's own. Raises
+    SettingError for an unknown method, for "noise-aware" or `nats_per_joule` without a Hardware,
+    and for formats of other widths or without a model, StochsimError for a start that is quantised
+    itself.
 
     >>> import stochsim as ss
     >>> data = ss.load_dataset("digits", size=8, components=8, key=0)
@@ -400,9 +417,13 @@ def train_quantised(  # noqa: PLR0913 - public: settings are given by keyword
         weight_scales=settings.weight_scales or "per-tensor",
         weight_rounding=settings.weight_rounding or "nearest",
         output_format=settings.output_format,
+        weight_format=weight_format,
+        input_format=input_format,
     )
     price = ReliabilityCost(start.rho, *settings.price(start.rho, hardware))
     noise = HardwareNoise.of(hardware) if aware and hardware is not None else None
+    if noise is not None:
+        noise.check_formats(network.settings.weight_format, network.settings.input_format)
     training = Training(stimuli, model, settings, price, key, progress, noise)
     if method == "post-training":
         trained = _of(training, _untrained(network, start, training))

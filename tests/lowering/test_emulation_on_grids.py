@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import stochsim as ss
-from stochsim.lowering.grids import Grid
+from stochsim.networks import Grid
 
 HARDWARE = ss.load_hardware("digital-45nm", bits=8)
 

@@ -14,7 +14,7 @@ import stochsim as ss
 from stochsim.formats import BLOCK_FORMATS, block_format, code_book
 from stochsim.hardware import Array, Memory, Noise
 from stochsim.lowering import convert, load_converted
-from stochsim.lowering.fitted_books import Format, fitted_to_book, fitted_weights_to_book
+from stochsim.networks import GridFormat, fitted_to_book, fitted_weights_to_book
 
 FORMATS = ("fp4-e2m1", "fp6-e3m2", "fp6-e2m3", "fp8-e4m3", "fp8-e5m2", "nf4", "log2-4", "int4")
 
@@ -97,7 +97,7 @@ def test_shared_exponents_clip_nothing_or_have_the_least_error(ranges: str) -> N
     """Of powers of two, by trying all from 2^-30 to 2^10."""
     weight = np.random.default_rng(2).normal(size=(6, 64)) * 2.0 ** np.arange(-3, 3)[:, None]
     book = code_book("fp4-e2m1")
-    grid = fitted_weights_to_book(weight, Format(book, 32, "e8m0"), 32, ranges)
+    grid = fitted_weights_to_book(weight, GridFormat(book, 32, "e8m0"), 32, ranges)
     found = grid.weight_scale().detach().numpy()
     rows = weight.reshape(6, 2, 32)
     powers = 2.0 ** np.arange(-30, 11)

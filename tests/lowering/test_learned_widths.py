@@ -12,7 +12,7 @@ from torch import nn
 import stochsim as ss
 from stochsim.hardware import Noise
 from stochsim.lowering import ChipModule, convert, load_converted
-from stochsim.lowering.grids import Grid
+from stochsim.networks import Grid
 
 KINDS = {
     "weights": {"narrow": True},

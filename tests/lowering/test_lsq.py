@@ -11,7 +11,7 @@ from torch import nn
 import stochsim as ss
 from stochsim.lowering import convert, load_converted
 from stochsim.lowering.fitted_grids import fitted, fitted_to_weights
-from stochsim.lowering.grids import Grid
+from stochsim.networks import Grid
 
 VALUES = np.random.default_rng(0).normal(size=(40, 5, 7))
 

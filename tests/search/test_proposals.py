@@ -184,6 +184,41 @@ def test_the_space_knows_its_neighbours() -> None:
     assert SPACE.draw(0, set(SPACE) - {last}) == last
 
 
+NAMES = Space({"output_format": ("int4", "fp4-e2m1", "lloyd-4", "int5"), "noise": (0.5, 1.0, 2.0)})
+
+
+def test_on_an_axis_of_names_every_other_name_is_a_neighbour() -> None:
+    assert NAMES.neighbours(("lloyd-4", 0.5)) == [
+        ("int4", 0.5),
+        ("fp4-e2m1", 0.5),
+        ("int5", 0.5),
+        ("lloyd-4", 1.0),
+    ]
+    assert NAMES.order(("lloyd-4", 0.5)) == (2, 0)
+    assert NAMES.at(NAMES.places(("int5", 2.0))) == ("int5", 2.0)
+
+
+def test_names_are_searched_stored_and_gone_on_with(folder: Path) -> None:
+    def measure(settings: Sequence[Setting]) -> list[dict[str, Point]]:
+        return [dict.fromkeys(MODELS, (len(name) + noise, noise)) for name, noise in settings]
+
+    wanted = plan(11, space=NAMES)  # one less than there are
+    whole = Search(wanted).run(measure)
+    assert len({*whole}) == 11
+    assert {*whole} < {*NAMES}
+    storage = open_storage(None, folder)
+    assert Search(plan(6, space=NAMES), storage, "names").run(measure) == whole[:6]
+    search = Search(wanted, storage, "names")
+    assert search.run(measure) == whole
+    trials = search.studies["flat"].get_trials(states=(optuna.trial.TrialState.COMPLETE,))
+    stored = [tuple(trial.user_attrs["setting"].values()) for trial in trials]
+    assert sorted(stored) == sorted(whole)
+    assert {type(one).__name__ for one in trials[0].distributions.values()} == {
+        "CategoricalDistribution",
+        "IntDistribution",
+    }
+
+
 @pytest.mark.parametrize(
     ("address", "error", "said"),
     [

@@ -2,7 +2,9 @@
 command itself.
 """
 
+import csv
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -136,6 +138,36 @@ def test_a_folder_holds_no_address_of_a_database(
     assert "secret" not in json.dumps(about)
     assert {"search", "optimize", "hardware", "versions", "machine"} == set(about)
     assert "optuna" in json.loads(about["versions"])
+
+
+def test_formats_are_measured_and_named(
+    tmp_path: Path, in_this_process: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_file(
+        tmp_path,
+        search__output_bits=None,
+        search__output_format=["int4", "fp4-e2m1"],
+        search__weight_bits=[4],
+        search__rows=None,
+        search__adc_bits=[6],
+        objective__keep="D <= 99",
+    )
+    run = tmp_path / "run"
+    assert main(["optimize", str(path), "--out", str(run), "--dry-run"]) == 0
+    assert not run.exists()
+    capsys.readouterr()
+    assert main(["optimize", str(path), "--out", str(run)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert re.match(r"The cheapest setting that keeps D ≤ 99 is (int4|fp4-e2m1) outputs: ", said)
+    assert re.search(r"A: (int4|fp4-e2m1) outputs", said)
+    assert in_this_process.count("network") == 1
+    assert in_this_process.count("chip_samples") == 2
+    with (run / "front.csv").open() as file:
+        rows = {row["output_format"]: row for row in csv.DictReader(file)}
+    assert set(rows) == {"int4", "fp4-e2m1"}
+    assert rows["int4"]["d"] != rows["fp4-e2m1"]["d"]
+    page = (run / "optimize.html").read_text()
+    assert re.search(r"output format: (int4 → fp4-e2m1|fp4-e2m1 → int4)", page)
 
 
 @pytest.mark.slow

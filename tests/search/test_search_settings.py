@@ -70,6 +70,25 @@ def test_layers_have_axes_of_their_own() -> None:
     assert request.study(setting).network.layer_bits == {"hidden": 2}
 
 
+def test_outputs_have_the_width_of_their_format() -> None:
+    names = ["lloyd-3", "int4", "fp4-e2m1"]
+    request = request_of(search__output_bits=None, search__output_format=names)
+    assert request.space.axes["output_format"] == tuple(names)
+    widths = {}
+    for setting in request.space:
+        grid, chip = request.study(setting).grid, request.chip(setting)
+        (name,) = grid.output_format
+        assert request.space.named(setting)["output_format"] == name
+        assert grid.output_bits == (chip.precision.output_bits,)
+        widths[name] = chip.precision.output_bits
+    assert widths == {"lloyd-3": 3, "int4": 4, "fp4-e2m1": 4}
+
+
+def test_a_search_without_formats_has_the_table_that_it_had() -> None:
+    """Its trials are found by a hash of it."""
+    assert not any("format" in name for name in request_of().file.to_table()["search"])
+
+
 def test_a_digital_chip_has_no_choice_of_adc_model() -> None:
     request = request_of(hardware__preset="digital-45nm", search__adc_bits=None, search__rows=None)
     assert request.models == ("own",)
@@ -110,6 +129,26 @@ def test_rules(text: str, rule: tuple[str, float]) -> None:
                 "'bits' ties weight_bits, input_bits and output_bits",
                 "'search.bits' = [2] and 'search.weight_bits' = [2, 4]",
             ],
+        ),
+        (
+            {"search__output_format": ["int4"]},
+            [
+                "'search.output_format' = ['int4'] and 'search.output_bits' = [4]",
+                "formats have widths of their own: leave 'output_bits' out",
+            ],
+        ),
+        (
+            {
+                **dict.fromkeys(("search__weight_bits", "search__input_bits")),
+                "search__output_bits": None,
+                "search__bits": [4],
+                "search__output_format": ["int4"],
+            },
+            ["'search.output_format' = ['int4'] and 'search.bits' = [4]", "leave 'bits' out"],
+        ),
+        (
+            {"search__output_bits": None, "search__output_format": ["int4", "fp5-e2m3"]},
+            ["'search.output_format' = 'fp5-e2m3'", "did you mean 'fp6-e2m3'"],
         ),
         ({"search__noise": [0.0]}, ["'search.noise.0' = 0.0", "greater than 0"]),
         ({"search__noise": [1, 1.0]}, ["'search.noise' = [1.0, 1.0]", "names a value twice"]),

@@ -1,4 +1,4 @@
-"""The grids of a converted network: the values that codes stand for, by a learned scale, with a
+"""Grids of weights, inputs and outputs: the values that codes stand for, by a learned scale, with a
 gradient that passes the rounding.
 """
 
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from stochsim.formats import FP16, SCALE_BITS, CodeBook
-from stochsim.networks import MOST_BITS, nearest_values, signs
+from stochsim.networks.quantizers import MOST_BITS, nearest_values, signs
 from stochsim.program import Quantizer
 from stochsim.settings import StochsimError, counted
 

@@ -1,4 +1,4 @@
-"""Grids of a converted network whose values are those of a number format."""
+"""Grids whose values are those of a number format."""
 
 import math
 
@@ -7,8 +7,7 @@ import torch
 
 from stochsim.formats import E4M3, E8M0, FP16, CodeBook, code_book
 from stochsim.hardware import SAME, InputRounding
-from stochsim.lowering.grids import Grid
-from stochsim.networks import levels_among
+from stochsim.networks.grids import Grid
 from stochsim.program import Quantizer, product_table
 
 
@@ -166,3 +165,12 @@ class BookGrid(Grid):
         """The same grid as a chip takes it."""
         assert self.book is not None
         return Quantizer.of_format(self.book, float(self.weight_scale().detach()))
+
+
+def levels_among(place: torch.Tensor, edges: torch.Tensor, ties: torch.Tensor) -> torch.Tensor:
+    """Which value, counted from the lowest, places (any shape) take between ascending edges (edge,)
+    of their type; ties (edge,): whether a place on an edge takes the value above.
+    """
+    found = torch.bucketize(place.contiguous(), edges)
+    at = found.clamp(max=len(edges) - 1)
+    return found + ((place == edges[at]) & ties[at])
