@@ -14,6 +14,12 @@ trained with even outputs of these. Read noise is .29 of the
 step of even outputs of as many bits, whatever the format, so that values which lie close together
 get no less for free. Three keys; of the other data set, patches of one photograph ("china"), one.
 
+Rows "in training": the outputs have their format while the network is trained for the chip, from
+the float network on. The scale of a named format is learned, Lloyd-Max books are fitted to the
+float network's answers to training stimuli and then scaled, the values of "learned-4" are learned.
+Read noise is .29 of the step of even outputs fitted to the float network's own reads of training
+stimuli, in training and on the chip.
+
 S: 1 is the float network of the same architecture, 0 ignores the stimulus. Coverage of 90 %
 intervals is a measure that no format was fitted to; the posterior's is 0.9. A converter with uneven
 steps is billed as one that resolves the smallest of them, and edges of neurons of their own are
@@ -30,6 +36,7 @@ from stochsim.chip import fitted_quantizer, with_less_noise
 from stochsim.formats import format_bits
 from stochsim.hardware import Noise, Precision
 from stochsim.keys import fold_in
+from stochsim.networks import trained_format_bits
 from stochsim.posterior import SamplingQuality, mean_estimate, survival
 from stochsim.program import Program
 from stochsim.training import TrainedNetwork
@@ -42,6 +49,16 @@ FORMATS = (
 )
 ALL_BITS = {4: ("int4", "fp4-e2m1", "lloyd-4"), 3: ("int3", "lloyd-3")}
 """Of networks that are trained with hidden codes of so few bits."""
+IN_TRAINING: dict[str, tuple[tuple[str, int], ...]] = {
+    "single": (("fp4-e2m1", 4), ("lloyd-4", 4), ("learned-4", 4), ("lloyd-3", 3)),
+    "deep": (
+        *(("fp4-e2m1", 8), ("lloyd-4", 8), ("learned-4", 8), ("lloyd-3", 8)),
+        *(("lloyd-4", 4), ("learned-4", 4)),
+    ),
+    "recurrent": (),
+}
+"""Formats of outputs while the network is trained, and bits of hidden codes, of single layers those
+of the format."""
 FEW = ("int4", "fp4-e2m1", "lloyd-4", "lloyd-4-per-neuron", "int3", "lloyd-3-per-neuron")
 """Of the second data set."""
 OTHER_DATA = "china"
@@ -64,7 +81,9 @@ BARS = {
 }
 """Of S, on the first data set."""
 D_BARS = {"single": 0.34, "deep": 0.31, "recurrent": 0.22}
-"""Of D with Lloyd-Max outputs of 4 bits, one book or one for each neuron."""
+"""Of D with Lloyd-Max outputs of 4 bits, one book or one for each neuron, after training and in
+it."""
+WITH_D_BAR = ("lloyd-4", "lloyd-4-per-neuron", "lloyd-4, in training", "learned-4, in training")
 
 
 class Found(NamedTuple):
@@ -97,6 +116,21 @@ class Case(NamedTuple):
         precision = Precision(weight_bits=4, input_bits=4, output_bits=bits)
         how = {"weight_scales": "per-channel", **TRAINING[self.architecture]}
         return ss.to_program(self.full.quantise(precision, self.key, hardware=chip, **how))
+
+    def trained_in(self, name: str, bits: int) -> tuple[Program, float]:
+        """The network trained for the chip with outputs of a format, hidden codes of so many bits;
+        and the step of even outputs for the float network's reads, in which read noise is given.
+        """
+        stimuli = self.training[:FITTED_STIMULI]
+        reads = self.full.sample(stimuli, FITTED_READS, fold_in(self.key, "fit")).values
+        step = even_step(
+            trained_format_bits(name), chosen(reads.ravel().astype(np.float64), self.key)
+        )
+        chip = noisy(bits, READ_NOISE_LSB * step)
+        precision = Precision(weight_bits=4, input_bits=4, output_bits=bits)
+        how = {"weight_scales": "per-channel", **TRAINING[self.architecture]}
+        trained = self.full.quantise(precision, self.key, hardware=chip, output_format=name, **how)
+        return ss.to_program(trained), step
 
     def numbers(self, program: Program) -> np.ndarray:
         """What formats are fitted to, (read, neuron)."""
@@ -134,9 +168,14 @@ def case_of(architecture: str, key: int, data: str) -> Case:
 
 
 def by_format(
-    case: Case, formats: tuple[str, ...], inside: dict[int, tuple[str, ...]]
+    case: Case,
+    formats: tuple[str, ...],
+    inside: dict[int, tuple[str, ...]],
+    in_training: tuple[tuple[str, int], ...],
 ) -> dict[str, Found]:
-    """All formats of one case, and those of networks trained with so few bits inside."""
+    """All formats of one case, those of networks trained with so few bits inside, and those that
+    outputs have in training.
+    """
     fine = case.trained(8)
     found = {"int8": case.measured(fine, fine.output.step)}
     for name, program, step in in_formats(case, fine, formats):
@@ -144,6 +183,9 @@ def by_format(
     for bits, names in inside.items():
         for name, program, step in in_formats(case, case.trained(bits), names):
             found[f"{name}, all {bits} bits"] = case.measured(program, step)
+    for name, bits in in_training:
+        few = f", all {bits} bits" if bits < 8 and case.architecture == "deep" else ""
+        found[f"{name}, in training{few}"] = case.measured(*case.trained_in(name, bits))
     return found
 
 
@@ -168,7 +210,10 @@ def figures_of(
     """S, D, coverage and joules of every format, over keys and stimuli."""
     is_first = data == "patches"
     inside = ALL_BITS if is_first and architecture == "deep" else {}
-    by_key = [by_format(case_of(architecture, key, data), formats, inside) for key in keys]
+    in_training = IN_TRAINING[architecture] if is_first else ()
+    by_key = [
+        by_format(case_of(architecture, key, data), formats, inside, in_training) for key in keys
+    ]
     figures = []
     for name in by_key[0]:
         found = [one[name] for one in by_key]
@@ -182,7 +227,7 @@ def figures_of(
         assert s.estimate is not None
         bar = BARS.get((architecture, name)) if is_first else None
         figures.append(_figure(f"{title}: S", s.estimate, "1", bar))
-        is_lloyd = is_first and name in ("lloyd-4", "lloyd-4-per-neuron")
+        is_lloyd = is_first and name in WITH_D_BAR
         d_bar = D_BARS[architecture] if is_lloyd else None
         figures.append(_figure(f"{title}: D", mean_estimate(d, 0), "posterior sd", d_bar))
         covered = mean_estimate(per_key["coverage_90"], 0)

@@ -12,6 +12,7 @@ from stochsim.formats import (
     BlockFormat,
     CodeBook,
     NeuronBooks,
+    best_scale,
     block_format,
     code_book,
     format_bits,
@@ -33,8 +34,6 @@ from stochsim.settings import (
 
 _STIMULI, _READS, _NUMBERS = 512, 64, 200_000
 _NUMBERS_PER_NEURON = 10_000
-_SCALES = np.geomspace(0.02, 3.0, 80)
-_FINER = np.geomspace(0.94, 1.06, 41)
 _LEAST_SHARE = 1e-3
 _TIMES_WIDER = 2.0
 """The range of the outputs on which formats are fitted, in units of the program's own."""
@@ -143,7 +142,7 @@ def fitted_quantizer(name: str, numbers: np.ndarray) -> Quantizer:
     if is_fitted(name):
         return Quantizer.of_format(lloyd_max(numbers, bits), 1.0)
     book = code_book(name)
-    return Quantizer.of_format(book, _best_scale(book, numbers))
+    return Quantizer.of_format(book, best_scale(book, numbers))
 
 
 def has_books_of_neurons(name: str) -> bool:
@@ -160,7 +159,7 @@ def _fitted_blocks(block: BlockFormat, numbers: np.ndarray) -> Quantizer:
         numbers[:, first : first + block.block_size]
         for first in range(0, neurons, block.block_size)
     ]
-    scales = np.array([_best_scale(block.element, part.ravel()) for part in parts])
+    scales = np.array([best_scale(block.element, part.ravel()) for part in parts])
     if block.scale == E8M0:
         both = 2.0 ** np.stack([np.floor(np.log2(scales)), np.ceil(np.log2(scales))])
         errors = [
@@ -176,15 +175,6 @@ def _fitted_blocks(block: BlockFormat, numbers: np.ndarray) -> Quantizer:
     each = np.repeat(scales, block.block_size)[:neurons]
     books = tuple(block.element.scaled(float(one)) for one in each)
     return Quantizer.of_format(NeuronBooks(books, block.block_size, block.name), 1.0)
-
-
-def _best_scale(book: CodeBook, numbers: np.ndarray) -> float:
-    """The scale of a format with the least squared error on numbers (n,)."""
-    largest = float(np.abs(numbers).max())
-    scale = (largest or 1.0) / max(abs(value) for value in book.values)
-    for factors in (_SCALES, _FINER):
-        scale = float(min(factors * scale, key=lambda one: _squared_error(book, one, numbers)))
-    return scale
 
 
 def _squared_error(book: CodeBook, scale: float, numbers: np.ndarray) -> float:

@@ -13,6 +13,7 @@ from .block_formats import scales_on_format as scales_on_format
 from .books import CodeBook as CodeBook
 from .books_of_neurons import PER_NEURON as PER_NEURON
 from .books_of_neurons import NeuronBooks as NeuronBooks
+from .fitted import best_scale as best_scale
 from .fitted import lloyd_max as lloyd_max
 from .floating import FLOATING as FLOATING
 from .floating import FloatFormat as FloatFormat

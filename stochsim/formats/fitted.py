@@ -1,25 +1,31 @@
-"""Code books fitted to numbers: Lloyd-Max, the least mean square error of so many values."""
+"""Code books fitted to numbers: Lloyd-Max, the least mean square error of so many values, and the
+scale of given values with the least.
+"""
 
 from typing import Any
 
 import numpy as np
 
 from stochsim.formats.books import MOST_BITS, CodeBook
-from stochsim.settings import SettingError, bounded_array, check_whole
+from stochsim.settings import SettingError, bounded_array, check_whole, finite_array
 
 _MOST_GROUPS = 1024
 _MOST_ROUNDS = 10_000
 _SETTLED = 1e-9  # of the range, by which no value moves any more
+_SCALES = np.geomspace(0.02, 3.0, 80)
+_FINER = np.geomspace(0.94, 1.06, 41)
 
 
-def lloyd_max(numbers: Any, bits: int) -> CodeBook:
+def lloyd_max(numbers: Any, bits: int, weights: Any = None) -> CodeBook:
     """The code book of 2^bits values with the least mean square error on these numbers (n,).
 
     Values are the means of what is nearest to them, edges are halfway (Lloyd 1982, Max 1960). Of
     up to 1,024 numbers the error is the least there is, by dynamic programming over their cuts;
     of more, numbers are cut between 1,024 groups of neighbours first, and values then move to the
-    means, and edges between them, in turn until none moves. Raises SettingError for fewer different
-    numbers than values, numbers that are not finite or too large to square, and bits beyond 1 to 8.
+    means, and edges between them, in turn until none moves. weights (n,), above 0: of each squared
+    error; values then move from where equal weights have them to the weighted means of what is
+    nearest. Raises SettingError for fewer different numbers than values, numbers that are not
+    finite or too large to square, weights of another shape or not above 0, and bits beyond 1 to 8.
 
     >>> import numpy as np
     >>> from stochsim.formats import lloyd_max
@@ -27,13 +33,45 @@ def lloyd_max(numbers: Any, bits: int) -> CodeBook:
     (0.75, 8.0)
     """
     bits = check_whole("bits", bits, 1, MOST_BITS + 1)
-    rows = np.sort(bounded_array("numbers", numbers, "number").astype(np.float64))
+    given = bounded_array("numbers", numbers, "number").astype(np.float64)
+    order = np.argsort(given, kind="stable")
+    rows = given[order]
     groups = _grouped(rows)
     if len(groups) < 2**bits:
         rule = f"has {len(groups)} different numbers: {2**bits} values need as many at least"
         raise SettingError.of("numbers", rule=rule)
-    values = _settled(rows, _best_means(groups, 2**bits))
+    values = _settled(rows, np.ones(rows.size), _best_means(groups, 2**bits))
+    if weights is not None:
+        values = _settled(rows, _checked_weights(weights, rows.size)[order], values)
     return CodeBook(tuple(values.tolist()), name=f"lloyd-{bits}")
+
+
+def best_scale(book: CodeBook, numbers: np.ndarray, weights: np.ndarray | float = 1.0) -> float:
+    """The scale of a book's values with the least squared error on numbers (n,), weights (n,) of
+    each.
+
+    >>> import numpy as np
+    >>> from stochsim.formats import best_scale, code_book
+    >>> round(best_scale(code_book("fp4-e2m1"), np.array([-3.0, 0.25, 1.0])), 2)
+    0.5
+    """
+    largest = float(np.abs(numbers).max())
+    scale = (largest or 1.0) / max(abs(value) for value in book.values)
+
+    def error(one: float) -> float:
+        rounded = one * book.decode(book.encode(numbers / one))
+        return float(np.mean(weights * (rounded - numbers) ** 2))
+
+    for factors in (_SCALES, _FINER):
+        scale = float(min(factors * scale, key=error))
+    return scale
+
+
+def _checked_weights(given: Any, count: int) -> np.ndarray:
+    weights = finite_array("weights", given, "number", (count,)).astype(np.float64)
+    if not (weights > 0).all():
+        raise SettingError.of("weights", weights, "should be above 0")
+    return weights / weights.mean()
 
 
 def _grouped(rows: np.ndarray) -> np.ndarray:
@@ -72,13 +110,17 @@ def _best_means(groups: np.ndarray, levels: int) -> np.ndarray:
     return np.add.reduceat(sizes * means, starts) / np.add.reduceat(sizes, starts)
 
 
-def _settled(rows: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Values and the means of what is nearest to them, in turn, until none moves."""
-    sums = np.concatenate([[0.0], np.cumsum(rows)])
+def _settled(rows: np.ndarray, weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Values and the weighted means of what is nearest to them, in turn, until none moves; one that
+    nothing is nearest to stays.
+    """
+    sums = np.concatenate([[0.0], np.cumsum(weights * rows)])
+    total = np.concatenate([[0.0], np.cumsum(weights)])
     for _ in range(_MOST_ROUNDS):
         ends = np.searchsorted(rows, 0.5 * values[:-1] + 0.5 * values[1:], side="right")
         ends = np.concatenate([[0], ends, [rows.size]])
-        means = np.diff(sums[ends]) / np.diff(ends)
+        share = np.diff(total[ends])
+        means = np.where(share > 0, np.diff(sums[ends]) / np.where(share > 0, share, 1.0), values)
         if np.abs(means - values).max() <= _SETTLED * (rows[-1] - rows[0]):
             return means
         values = means

@@ -1,5 +1,6 @@
 """The number formats of a converted network, and the grids of dynamic inputs."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from stochsim.formats import E8M0, CodeBook, element_and_blocks, positive_e4m3
 from stochsim.lowering.dynamic_grids import DynamicGrid
-from stochsim.networks import GridFormat
+from stochsim.networks import GridFormat, even_values, is_learned, trained_format_bits
 from stochsim.program import LEAST_SCALE, product_table
 from stochsim.settings import KeyPath, SettingError, check_choice
 
@@ -33,7 +34,7 @@ def formats_of(given: Any) -> Formats:
     for side, name in given.items():
         check_choice("formats", side, SIDES)
         try:
-            found[side] = GridFormat(*element_and_blocks(name))
+            found[side] = _learned(name, side) or GridFormat(*element_and_blocks(name))
             product_table(found[side].book)
         except SettingError as error:
             names: dict[KeyPath, KeyPath] = {(one,): (side,) for one in ("format", "book")}
@@ -41,6 +42,16 @@ def formats_of(given: Any) -> Formats:
         if side == "weights":
             check_signs(found[side].book, side, "weights")
     return found
+
+
+def _learned(name: Any, side: str) -> GridFormat | None:
+    """A format whose values are learned, as even ones of its name; None of other names."""
+    if not isinstance(name, str) or not is_learned(name):
+        return None
+    if side == "weights":
+        rule = "is of inputs and outputs, whose values are learned for each layer"
+        raise SettingError.of("format", name, rule)
+    return GridFormat(dataclasses.replace(even_values(trained_format_bits(name)), name=name))
 
 
 def check_signs(book: CodeBook, side: str, what: str) -> None:

@@ -20,12 +20,19 @@ from stochsim.lowering.fitted_books import (
 from stochsim.lowering.fitted_grids import fitted, fitted_affine_to_weights, fitted_to_weights
 from stochsim.lowering.given_grids import drop_repeated
 from stochsim.lowering.graph_network import Network, keep_used
+from stochsim.lowering.learned_books import learned_from
 from stochsim.lowering.observing import Seen
 from stochsim.lowering.on_grid import in_plain_operations
 from stochsim.lowering.products import Site, source_of_codes
 from stochsim.lowering.queries import origin_of
 from stochsim.lowering.rounded_weights import round_weights
-from stochsim.networks import BookGrid, Grid, fitted_to_book, fitted_weights_to_book
+from stochsim.networks import (
+    BookGrid,
+    Grid,
+    fitted_to_book,
+    fitted_weights_to_book,
+    is_learned,
+)
 from stochsim.program import LEAST_SCALE
 from stochsim.settings import LARGEST, SettingError, plain
 
@@ -189,7 +196,11 @@ def _reads(grid: Grid, input_bits: int, how: GridRules) -> bool:
     """
     if how.dynamic_inputs is not None:
         return False
-    return grid.bits == input_bits and grid.book == how.book("inputs")
+    book = how.book("inputs")
+    is_same = grid.book == book
+    if grid.book is not None and book is not None and is_learned(book.name):
+        is_same = grid.book.name == book.name  # its values are learned, here and there
+    return grid.bits == input_bits and is_same
 
 
 def _grid_of_inputs(own: Seen, bits: int, how: GridRules) -> Grid:
@@ -212,6 +223,8 @@ def _fitted(
     if book is not None:
         if not unsigned:
             check_signs(book, side, side)
+        if is_learned(book.name):
+            return learned_from(values, book.name)
         return fitted_to_book(values, book, how.ranges, extremes)
     return fitted(values, bits, unsigned, how.ranges, extremes)
 

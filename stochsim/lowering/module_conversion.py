@@ -43,6 +43,7 @@ from stochsim.lowering.same_layers import known_products
 from stochsim.lowering.signature import Inputs, Outputs
 from stochsim.lowering.trees import Leaf
 from stochsim.lowering.walks import evaluated
+from stochsim.networks import is_learned
 from stochsim.settings import (
     Argument,
     KeyPath,
@@ -127,7 +128,9 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     "fp8-e4m3"}: a name of `stochsim formats list`, in place of integers. Block formats (MX, NVFP4)
     give blocks of weights fitted scales of their own, and blocks of a layer's inputs scales that
     follow from the values of each block as it is read; outputs have the values of the block's
-    numbers and one fitted scale. key: of the noise in training and of reads
+    numbers and one fitted scale. "learned-4" of inputs and outputs: each layer's values start as
+    Lloyd-Max of the examples and are parameters in training; a layer that reads another's codes has
+    its values. key: of the noise in training and of reads
     without a key; chip_key: which drawn instance of the chip.
 
     The result's `errors` say how far it is from the module on all examples without noise, by layer,
@@ -259,6 +262,9 @@ def _check_formats(how: GridRules) -> None:
         return
     if how.ranges == "lsq":
         rule = "LSQ has integers alone"
+        raise SettingError.of("ranges", how.ranges, rule, also=("formats",))
+    if how.ranges != "mse" and any(is_learned(one.name) for one in how.formats.values()):
+        rule = "values that are learned start at the least squared error, as 'mse' has it"
         raise SettingError.of("ranges", how.ranges, rule, also=("formats",))
     for side, is_affine in (("weights", how.affine_weights), ("inputs", how.affine_inputs)):
         if is_affine and side in how.formats:

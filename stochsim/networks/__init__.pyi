@@ -26,6 +26,12 @@ from .network_settings import ArchitectureSettings as ArchitectureSettings
 from .network_settings import NetworkSettings as NetworkSettings
 from .network_settings import WeightRounding as WeightRounding
 from .network_settings import WeightScales as WeightScales
+from .output_books import LEAST_GAP as LEAST_GAP
+from .output_books import book_parameters as book_parameters
+from .output_books import even_values as even_values
+from .output_format_names import LEARNED as LEARNED
+from .output_format_names import is_learned as is_learned
+from .output_format_names import trained_format_bits as trained_format_bits
 from .quantise import build_network as build_network
 from .quantise import network_class as network_class
 from .quantise import quantised_from_float as quantised_from_float

@@ -42,6 +42,14 @@ class BookGrid(Grid):
         largest = float(np.max(self.unit * scale)) / code_book(E4M3).values[-1]
         self.register_buffer("tensor_scale", torch.tensor(largest, dtype=torch.float64))
 
+    def integer_values(self) -> torch.Tensor:
+        """The integers of all values, (level,), ascending, in float64."""
+        return self._integers
+
+    def integer_edges(self) -> torch.Tensor:
+        """The edges between them, (level - 1,)."""
+        return self._edges
+
     @property
     def is_sign(self) -> bool:
         """Never: at one bit, too, values are the book's."""
@@ -50,12 +58,12 @@ class BookGrid(Grid):
     @property
     def low(self) -> int:
         """The smallest integer."""
-        return int(self._integers[0])
+        return int(self.integer_values()[0])
 
     @property
     def high(self) -> int:
         """The largest integer."""
-        return int(self._integers[-1])
+        return int(self.integer_values()[-1])
 
     @property
     def log2_levels(self) -> float:
@@ -85,7 +93,7 @@ class BookGrid(Grid):
 
     def step(self) -> torch.Tensor:
         """The mean distance of neighbouring values, of the shape of `scale`."""
-        return self.scale() * ((self.high - self.low) / (len(self._integers) - 1))
+        return self.scale() * ((self.high - self.low) / (len(self.integer_values()) - 1))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The values nearest to x (any shape) by the edges of the book."""
@@ -94,18 +102,18 @@ class BookGrid(Grid):
             return self._at_random(x, scale)
         place = x / scale
         inside = place.clamp(self.low, self.high)
-        value = self._integers[self._levels(place)].to(x.dtype)
+        value = self.integer_values()[self._levels(place)].to(x.dtype)
         return (inside + (value - inside).detach()) * scale
 
     def _levels(self, place: torch.Tensor) -> torch.Tensor:
         """Which value, counted from the lowest, each place takes, in units of the integers."""
-        return levels_among(place.detach(), self._edges.to(place.dtype), self._ties)
+        return levels_among(place.detach(), self.integer_edges().to(place.dtype), self._ties)
 
     def _nearest_integers(
         self, places: torch.Tensor, low: torch.Tensor, high: torch.Tensor
     ) -> torch.Tensor:
         """See `Grid._nearest_integers`."""
-        return self._integers[self._levels(places)].to(places)
+        return self.integer_values()[self._levels(places)].to(places)
 
     def rounded_at_random(
         self, x: torch.Tensor, uniform: torch.Tensor, rounding: InputRounding
@@ -115,7 +123,7 @@ class BookGrid(Grid):
         """
         scale = self.scale_of(x)
         inside = (x / scale).clamp(self.low, self.high)
-        table = self._integers.to(x.dtype)
+        table = self.integer_values().to(x.dtype)
         lower = self._lower(inside)
         part = (inside.detach() - table[lower]) / (table[lower + 1] - table[lower])
         near = (part - part.round()).abs() * (table[lower + 1] - table[lower])
@@ -125,7 +133,7 @@ class BookGrid(Grid):
 
     def _lower(self, inside: torch.Tensor) -> torch.Tensor:
         """Which value, counted from the lowest, is the lower neighbour of each place."""
-        table = self._integers.to(inside.dtype)
+        table = self.integer_values().to(inside.dtype)
         found = torch.bucketize(inside.detach().contiguous(), table, right=True) - 1
         return found.clamp(0, len(table) - 2)
 
@@ -136,13 +144,13 @@ class BookGrid(Grid):
         with torch.no_grad():
             scale = self.scale_of(x)
             lower = self._lower((x / scale).clamp(self.low, self.high))
-            table = self._integers.to(x.dtype)
+            table = self.integer_values().to(x.dtype)
             squares = (scale * (table[lower + 1] - table[lower])).square()
             return float(squares.mean()) / self.cells_per_square
 
     def _neighbours(self, inside: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """See `Grid._neighbours`."""
-        lower, table = self._lower(inside), self._integers.to(inside)
+        lower, table = self._lower(inside), self.integer_values().to(inside)
         return table[lower], table[lower + 1]
 
     def integers(self, x: torch.Tensor) -> torch.Tensor:
@@ -150,7 +158,7 @@ class BookGrid(Grid):
         with torch.no_grad():
             if self.rounding is not None:
                 return self._integers_at_random(x).long()
-            return self._integers[self._levels(x / self.scale_of(x))].long()
+            return self.integer_values()[self._levels(x / self.scale_of(x))].long()
 
     def codes(self, x: torch.Tensor) -> torch.Tensor:
         """The codes of weights (neuron, …), int16."""

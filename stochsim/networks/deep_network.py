@@ -261,7 +261,8 @@ class Deep(Network):
         variance = (2 * log_sigma).exp()
         if noise is None:
             r = self.quantised(mean + log_sigma.exp() * draws.normal(*mean.shape))
-            return Response(samples=r, noise_sd=log_sigma.exp())
+            rounding = self.output_rounding(mean, variance, draws)
+            return Response(samples=r, noise_sd=log_sigma.exp(), rounding=rounding)
         bits = bits_of(self.output_quantizer)
         variance = variance + noise.variance(self.output_step(), last_step, hidden, bits)
         some = (
@@ -271,7 +272,10 @@ class Deep(Network):
         )
         passed = self._passed(x[:some], noise)
         return Response(
-            mean=mean, variance=variance, noise_sd=(_first(variance, some) + passed).sqrt()
+            mean=mean,
+            variance=variance,
+            noise_sd=(_first(variance, some) + passed).sqrt(),
+            rounding=self.output_rounding(mean, variance, draws),
         )
 
     def _step(self, quantizer: Any) -> torch.Tensor:

@@ -112,6 +112,7 @@ class FeedForward(Network):
             return Response(
                 samples=self.quantised(drive + sigma * draws.normal(*drive.shape)),
                 noise_sd=sigma[None],
+                rounding=self.output_rounding(drive, sigma.square(), draws),
             )
         values, dithered = self.mean_input(x, noise)
         weight, weight_step = weight_of(self.readout)
@@ -122,4 +123,5 @@ class FeedForward(Network):
         if dithered is not None:
             variance = variance + dithered @ weight.square().T
         variance = variance.expand(mean.shape)
-        return Response(mean=mean, variance=variance, noise_sd=variance.sqrt())
+        rounding = self.output_rounding(mean, variance, draws)
+        return Response(mean=mean, variance=variance, noise_sd=variance.sqrt(), rounding=rounding)

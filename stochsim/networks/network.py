@@ -19,6 +19,7 @@ from stochsim.networks.format_layers import FormatLinear
 from stochsim.networks.hardware_noise import Draws, HardwareNoise, with_chances
 from stochsim.networks.layer_program import quantizer_of
 from stochsim.networks.network_settings import NetworkSettings
+from stochsim.networks.output_books import OutputBook
 from stochsim.networks.quantizers import (
     MOST_BITS,
     activation_quantizer,
@@ -76,8 +77,12 @@ class Network(torch.nn.Module, ABC):
         ):  # torch's layers draw a start of their own from the global generator; overwritten below
             if settings.input_bits is not None and settings.output_bits is not None:
                 self.input_quantizer = self._quantizer_of_inputs(settings.input_bits)
-                self.output_quantizer = activation_quantizer(
-                    settings.output_bits, settings.output_scale, settings.learned_bits
+                self.output_quantizer = (
+                    activation_quantizer(
+                        settings.output_bits, settings.output_scale, settings.learned_bits
+                    )
+                    if settings.output_format is None
+                    else OutputBook(settings.output_format, settings.output_scale)
                 )
             self.build(generator)
 
@@ -138,7 +143,8 @@ class Network(torch.nn.Module, ABC):
             )
         double = copy.deepcopy(self).double().eval()
         reads = quantizer_of(s.input_bits, double.input_quantizer)
-        gives = quantizer_of(s.output_bits, double.output_quantizer)
+        book = double.output_book
+        gives = book.quantizer() if book else quantizer_of(s.output_bits, double.output_quantizer)
         return double.build_program(reads, gives, rho)
 
     def float_program(self, rho: float) -> FloatProgram:
@@ -273,8 +279,16 @@ class Network(torch.nn.Module, ABC):
         part = (place - place.floor()).detach()
         return part * (1 - part) * step.square()
 
+    @property
+    def output_book(self) -> OutputBook | None:
+        """The quantiser of outputs of a number format; None of evenly spaced ones."""
+        own = self.output_quantizer
+        return own if isinstance(own, OutputBook) else None
+
     def output_step(self) -> torch.Tensor:
-        """Distance of neighbouring output values."""
+        """Distance of neighbouring output values; of a format their mean distance."""
+        if self.output_book is not None:
+            return self.output_book.step()
         scale = scale_of(self.output_quantizer)
         return 2 * scale if self.settings.output_bits == 1 else scale
 
@@ -282,11 +296,25 @@ class Network(torch.nn.Module, ABC):
         """Output values of noisy drives (stimulus, neuron): quantised with a straight-through
         gradient.
         """
-        return (
-            noisy_drive
-            if self.output_quantizer is None
-            else quantise(self.output_quantizer, noisy_drive)
-        )
+        if self.output_quantizer is None:
+            return noisy_drive
+        if self.output_book is not None:
+            return self.output_book(noisy_drive)
+        return quantise(self.output_quantizer, noisy_drive)
+
+    def output_rounding(
+        self, mean: torch.Tensor, variance: torch.Tensor, draws: Draws
+    ) -> torch.Tensor | None:
+        """What outputs of a format lose of Gaussian answers (stimulus, neuron): the squared
+        distance of answers from their values in units of their variance, over all neurons, a
+        scalar. Its gradient is that of the format alone, which the answers before the last
+        quantiser do not reach; None of evenly spaced outputs.
+        """
+        if self.output_book is None:
+            return None
+        answers = mean + variance.sqrt() * draws.normal(*mean.shape)
+        error = self.output_book.rounding_error(answers) / variance.detach()
+        return error.sum(-1).mean()
 
     def squared_steps_to_codes(self) -> torch.Tensor:
         """Sum over the weights of two bits and more of ((w - Q(w)) / step)², a scalar, whose
@@ -311,7 +339,10 @@ class Network(torch.nn.Module, ABC):
         weights: list[torch.nn.Parameter] = []
         scales: list[torch.nn.Parameter] = []
         widths: list[torch.nn.Parameter] = []
+        of_book = dict(self.output_book.named_parameters()) if self.output_book else {}
         for name, value in self.named_parameters():
+            if name.removeprefix("output_quantizer.") in of_book:
+                continue
             if ".scaling_impl." in name or name.endswith(".log_scale"):
                 scales.append(value)
             elif name.endswith("bit_width_offset"):
@@ -320,16 +351,26 @@ class Network(torch.nn.Module, ABC):
                 weights.append(value)
         return weights, scales, widths
 
+    def book_parameters(self) -> list[torch.nn.Parameter]:
+        """The scale or the values of outputs of a format, which train at a rate of their own."""
+        return [] if self.output_book is None else list(self.output_book.parameters())
+
     def fix_output_scale(self) -> None:
-        """Leave the output scale where it is."""
+        """Leave the output scale where it is; a format follows the answers, see
+        `output_rounding`.
+        """
         self.output_scale_fixed = True
-        if self.settings.output_bits not in (None, 1):
+        if self.output_book is None and self.settings.output_bits not in (None, 1):
             scale_parameter(self.output_quantizer).requires_grad_(False)
 
     def output_half_range(self) -> float | None:
-        """R = step (2^b - 1) / 2 of the output quantiser, None for a float network."""
+        """R = step (2^b - 1) / 2 of the output quantiser, of a format half the distance of its
+        outermost values; None for a float network.
+        """
         if self.settings.output_bits is None:
             return None
+        if self.output_book is not None:
+            return self.output_book.half_range()
         levels = (
             2 ** int(bits_of(self.output_quantizer).detach())
             if self.settings.learned_bits
@@ -359,7 +400,11 @@ class Network(torch.nn.Module, ABC):
         s = self.settings
         if s.learned_bits:
             self._keep_learned_bits()
-        elif s.output_bits not in (None, 1) and not self.output_scale_fixed:
+        elif (
+            self.output_book is None
+            and s.output_bits not in (None, 1)
+            and not self.output_scale_fixed
+        ):
             scale = float(scale_of(self.output_quantizer).detach())
             if 0 < scale < s.output_scale:
                 with (

@@ -9,10 +9,12 @@ import pydantic
 from stochsim.formats import BLOCK_FORMATS, check_format, input_formats, weight_formats
 from stochsim.networks.architectures import (
     ARCHITECTURES,
+    CIRCUIT,
     ONLY_LAYER,
     layers_of,
     owner_of_option,
 )
+from stochsim.networks.output_format_names import trained_format_bits
 from stochsim.settings import Bits, Count, Scale, SettingError, Settings
 
 WeightScales = Literal["per-tensor", "per-channel"]
@@ -70,7 +72,9 @@ class NetworkSettings(Settings):
     `ARCHITECTURES`, in place of `weight_bits`. `weight_scales` "per-channel": a scale for the
     weights of each neuron, of two bits and more, which no file of settings holds. `weight_format`,
     `input_format`: number formats of as many bits, of `weight_formats()` and `input_formats()`, in
-    place of integers; no file of settings holds the scales of such weights.
+    place of integers; no file of settings holds the scales of such weights. `output_format`:
+    outputs have the values of this number format, see `output_books`; `output_bits` are then those
+    of a deep network's hidden codes, and of single layers those of the format.
 
     >>> from stochsim.networks import NetworkSettings
     >>> NetworkSettings(inputs=6, neurons=3, weight_bits=4, input_bits=4, output_bits=4).is_float
@@ -86,6 +90,7 @@ class NetworkSettings(Settings):
     output_bits: Bits | None = None
     layer_bits: dict[str, Bits] = pydantic.Field(default_factory=dict)
     learned_bits: bool = False
+    output_format: str | None = None
     weight_scales: WeightScales = "per-tensor"
     weight_format: str | None = None
     input_format: str | None = None
@@ -114,6 +119,27 @@ class NetworkSettings(Settings):
             fields = ("weight_scales", "learned_bits")
             rule = "widths are learned where weights share a scale"
             raise SettingError.of(fields, (self.weight_scales, True), rule)
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _output_format_that_it_may_have(self) -> Self:
+        given, kind = self.output_format, self.architecture.kind
+        if given is None:
+            return self
+        bits = trained_format_bits(given)
+        if kind == CIRCUIT:
+            rule = (
+                "outputs of a recurrent network are its state, of evenly spaced values in "
+                "training; `chip.with_output_format` gives it a format"
+            )
+            raise SettingError.of("output_format", given, rule, also=("architecture.kind",))
+        if self.output_bits is None or self.learned_bits:
+            rule = "belongs to quantised networks of given widths"
+            others = ("output_bits", "learned_bits")
+            raise SettingError.of("output_format", given, rule, also=others)
+        if kind == "single" and self.output_bits != bits:
+            rule = f"has {bits} bits, and outputs have {self.output_bits}"
+            raise SettingError.of("output_format", given, rule, also=("output_bits",))
         return self
 
     @pydantic.model_validator(mode="after")

@@ -16,6 +16,7 @@ from stochsim.networks.format_layers import FormatLinear
 from stochsim.networks.hardware_noise import Draws
 from stochsim.networks.network import Network
 from stochsim.networks.network_settings import NetworkSettings, WeightRounding, WeightScales
+from stochsim.networks.output_books import fitted_start
 from stochsim.networks.quantizers import (
     optimal_row_steps,
     optimal_step,
@@ -53,6 +54,7 @@ def quantised_from_float(  # noqa: PLR0913 - public: settings are given by keywo
     layer_bits: Mapping[str, int] | None = None,
     weight_scales: WeightScales = "per-tensor",
     weight_rounding: WeightRounding = "nearest",
+    output_format: str | None = None,
     weight_format: str | None = None,
     input_format: str | None = None,
 ) -> Any:
@@ -65,9 +67,10 @@ def quantised_from_float(  # noqa: PLR0913 - public: settings are given by keywo
     their names in `ARCHITECTURES`. `weight_scales`: see `NetworkSettings`. `weight_rounding`: of
     widths that are not learned; "compensated": see `Network.compensate`; "stochastic": see
     `round_at_random`, by the generator. `weight_format`, `input_format`: number formats of as many
-    bits; int<b> is that of networks without them. Raises SettingError for widths outside 1 to 8, or
-    2 to 8 where they are learned, for a name that is no layer, and for formats of other widths, or
-    that weights or inputs cannot have.
+    bits; int<b> is that of networks without them. `output_format`: see `NetworkSettings`; its
+    scale, and of fitted ones its values, have the least squared error. Raises SettingError for
+    widths outside 1 to 8, or 2 to 8 where they are learned, for a name that is no layer, and for
+    formats of other widths, or that weights or inputs cannot have.
     """
     chosen: dict[str, Any] = {
         "weight_bits": weight_bits,
@@ -76,13 +79,14 @@ def quantised_from_float(  # noqa: PLR0913 - public: settings are given by keywo
         "learned_bits": learned_bits,
         "layer_bits": dict(layer_bits or {}),
         "weight_scales": weight_scales,
+        "output_format": output_format,
         "weight_format": None if weight_format == f"int{weight_bits}" else weight_format,
         "input_format": None if input_format == f"int{input_bits}" else input_format,
     }
     # validated, unlike a copy: widths come from callers
     wanted = NetworkSettings(**(dict(network.settings) | chosen))
     with torch.no_grad():
-        scales = _scales(network, x, wanted, generator, by_posterior)
+        scales, values = _scales(network, x, wanted, generator, by_posterior)
         quantised: Any = build_network(NetworkSettings(**(dict(wanted) | scales)), generator)
         for name, layer in quantised.linears().items():
             weight = network.linears()[name].weight.numpy()
@@ -90,6 +94,8 @@ def quantised_from_float(  # noqa: PLR0913 - public: settings are given by keywo
                 layer.fit_grid(weight)
             elif wanted.has_scales_of_neurons(name):
                 set_steps_of_neurons(layer, optimal_row_steps(weight, layer.plain_bits))
+        if values is not None:
+            quantised.output_quantizer.start_at(values)
         quantised.start_from_float(network, x)
         if weight_rounding == "compensated" and not learned_bits:
             quantised.compensate(network, x)
@@ -108,9 +114,9 @@ def _scales(
     wanted: NetworkSettings,
     generator: torch.Generator,
     by_posterior: bool,
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], Any]:
     """The settings of `wanted` widths that are fitted: steps of weights, inputs and outputs, on
-    stimuli x (stimulus, input).
+    stimuli x (stimulus, input); and values of an output format that is fitted, else None.
     """
     assert wanted.input_bits is not None
     assert wanted.output_bits is not None
@@ -120,14 +126,18 @@ def _scales(
     weight = 1 / answer.variances.mean(0).numpy() if by_posterior else 1.0
     scales = {} if wanted.weight_format else _weight_steps(network, wanted)
     scales |= network.further_scales(x, wanted.output_bits)
-    return {
+    values = None
+    if wanted.output_format is None:
+        output_scale = optimal_step(responses, wanted.output_bits, weight, by_stimulus=by_posterior)
+    else:
+        output_scale, values = fitted_start(wanted.output_format, responses, weight)
+    found = {
         "weight_scale": scales.pop(network.settings.first_layer, 1.0),
         "scales": scales,
         "input_scale": _input_scale(x.numpy(), wanted),
-        "output_scale": optimal_step(
-            responses, wanted.output_bits, weight, by_stimulus=by_posterior
-        ),
+        "output_scale": output_scale,
     }
+    return found, values
 
 
 def _input_scale(x: np.ndarray, wanted: NetworkSettings) -> float:

@@ -13,7 +13,8 @@ class Response(NamedTuple):
 
     samples, mean, variance: (stimulus, neuron); covariance: (stimulus, neuron, neuron), in place of
     variance. noise_sd: standard deviations whose reliability is priced, (stimulus, neuron), of some
-    stimuli or (1, neuron) of all; None where the eigenvalues of `covariance` are.
+    stimuli or (1, neuron) of all; None where the eigenvalues of `covariance` are. rounding: what a
+    format of outputs loses of the answers, a scalar, see `Network.output_rounding`.
     """
 
     samples: torch.Tensor | None = None
@@ -21,6 +22,7 @@ class Response(NamedTuple):
     variance: torch.Tensor | None = None
     covariance: torch.Tensor | None = None
     noise_sd: torch.Tensor | None = None
+    rounding: torch.Tensor | None = None
 
     @property
     def variances(self) -> torch.Tensor:

@@ -27,6 +27,7 @@ from stochsim.networks import (
     ArchitectureSettings,
     layers_of,
     owners_of_layer,
+    trained_format_bits,
 )
 from stochsim.settings import (
     AnyPath,
@@ -260,6 +261,7 @@ class Study(Settings):
         self._check_chip_keys(chips)
         check_formats(self, chips)
         self._check_scales()
+        self._check_trained_format(chips)
         self._check_options()
         self._check_parts()
         self._check_layers()
@@ -381,6 +383,28 @@ class Study(Settings):
         if self.train.weight_damping and set(self.grid.method) == {"post-training"}:
             given = self.train.weight_damping
             raise unused("train.weight_damping", "networks trained with few bits", given)
+
+    def _check_trained_format(self, chips: list[Hardware]) -> None:
+        """Raise SettingError for a format of outputs in training that some network of the grid
+        cannot have, or some chip.
+        """
+        given = self.train.output_format
+        if given is None:
+            return
+        field, bits = "train.output_format", trained_format_bits(given)
+        if not self.grid.widths():
+            raise unused(field, "networks with few bits", given)
+        if CIRCUIT in self.grid.architecture:
+            rule = "outputs of recurrent networks are their state: see grid.output_format"
+            raise SettingError.of(field, given, rule, also=("grid.architecture",))
+        if "single" in self.grid.architecture and {one[2] for one in self.grid.widths()} != {bits}:
+            rule = f"has {bits} bits, and single layers of the grid have other outputs"
+            raise SettingError.of(field, given, rule, also=("grid.output_bits",))
+        for chip in chips:
+            if chip.noise.dither != "none" or chip.noise.measured_csv:
+                which = "dither" if chip.noise.dither != "none" else "measured_csv"
+                rule = f"should be left out with 'hardware.noise.{which}'"
+                raise SettingError.of(field, given, rule)
 
     def _check_layers(self) -> None:
         """Raise SettingError for a width of a layer that no network of the grid has, and for an

@@ -24,6 +24,7 @@ _SCALE_RATE = 0.1  # of the learning rate: 2 bits end at 146 nats, at the full r
 _WIDTH_RATE = (
     0.02  # bits per step of Adam, at first: a few hundred steps may take eight bits to two
 )
+_BOOK_RATE = 5e-3  # of logarithms of a format's scale or distances, at first
 Progress = Callable[[int, int], None]
 Extra = Callable[[Network], torch.Tensor]
 
@@ -141,6 +142,8 @@ def _optimizer(
         {"params": scales, "lr": learning_rate * _SCALE_RATE},
     ]
     groups += [{"params": widths, "lr": _WIDTH_RATE}] if widths else []
+    books = network.book_parameters()
+    groups += [{"params": books, "lr": _BOOK_RATE}] if books else []
     return torch.optim.Adam(groups, lr=learning_rate, fused=True)
 
 

@@ -22,7 +22,8 @@ from stochsim.training.likelihood import activity_cost, reconstruction
 
 class Terms(NamedTuple):
     """The terms of L, each a scalar tensor in nats per stimulus; energy: the price of learned
-    widths, lambda times joules per read; damping: of weights away from their codes.
+    widths, lambda times joules per read; damping: of weights away from their codes; rounding: what
+    a format of outputs loses, squared and in units of variances, whose gradient is the format's.
     """
 
     reconstruction: torch.Tensor
@@ -30,12 +31,13 @@ class Terms(NamedTuple):
     reliability: torch.Tensor
     energy: torch.Tensor | None = None
     damping: torch.Tensor | None = None
+    rounding: torch.Tensor | None = None
 
     @property
     def total(self) -> torch.Tensor:
         """L."""
         total = self.reconstruction + self.activity + self.reliability
-        for more in (self.energy, self.damping):
+        for more in (self.energy, self.damping, self.rounding):
             total = total if more is None else total + more
         return total
 
@@ -140,7 +142,7 @@ def objective_of(
     else:
         assert response.covariance is not None
         cost = circuit_cost(response.covariance, *price)
-    return Terms(fit, activity, cost.mean())
+    return Terms(fit, activity, cost.mean(), rounding=response.rounding)
 
 
 def _expected_reconstruction(

@@ -6,7 +6,7 @@ import pydantic
 
 from stochsim.energy import reliability_price_to_cost
 from stochsim.hardware import Hardware, check_hardware
-from stochsim.networks import WeightRounding, WeightScales
+from stochsim.networks import WeightRounding, WeightScales, trained_format_bits
 from stochsim.settings import LARGEST, Scale, SettingError, Settings
 
 MOST_STEPS = 10_000_000
@@ -32,7 +32,9 @@ class TrainSettings(Settings):
     once ("stochastic"); training goes on from there to the nearest. `weight_damping`: nats for each
     weight of two bits and more at a squared step from the code that it is rounded to, which holds
     weights that would jump between two codes for ever; 0.03 served a network of 3,000 weights of 4
-    bits.
+    bits. `output_format`: outputs of a quantised network have the values of this number format
+    while it is trained (None: evenly spaced ones), such as "fp4-e2m1", whose scale is learned,
+    "lloyd-4", fitted to the float network's answers, or "learned-4", whose values are learned.
 
     >>> from stochsim.training import TrainSettings
     >>> TrainSettings(steps=500).learning_rate
@@ -48,7 +50,14 @@ class TrainSettings(Settings):
     weight_scales: WeightScales | None = None
     weight_rounding: WeightRounding | None = None
     weight_damping: float | None = pydantic.Field(default=None, gt=0, le=1e6)
+    output_format: str | None = None
     device: str = "cpu"
+
+    @pydantic.model_validator(mode="after")
+    def _known_format(self) -> Self:
+        if self.output_format is not None:
+            trained_format_bits(self.output_format)
+        return self
 
     @pydantic.model_validator(mode="after")
     def _one_price(self) -> Self:

@@ -86,9 +86,13 @@ class TrainedNetwork:
         s = self.network.settings
         widths = "float"
         if not s.is_float:
-            sides = ((s.weight_bits, s.weight_format), (s.input_bits, s.input_format))
-            weights, inputs = (name or f"{bits}-bit" for bits, name in sides)
-            widths = f"{weights} weights, {inputs} inputs, {s.output_bits}-bit outputs"
+            sides = (
+                (s.weight_bits, s.weight_format),
+                (s.input_bits, s.input_format),
+                (s.output_bits, s.output_format),
+            )
+            weights, inputs, outputs = (name or f"{bits}-bit" for bits, name in sides)
+            widths = f"{weights} weights, {inputs} inputs, {outputs} outputs"
         model = "not known" if self.model is None else self.model.kind.replace("_", " ")
         left = self.result
         terms = [f"{name} {value:.4g}" for name, value in left.terms.items()]
@@ -412,6 +416,7 @@ def train_quantised(  # noqa: PLR0913 - public: settings are given by keyword
         layer_bits=layer_bits,
         weight_scales=settings.weight_scales or "per-tensor",
         weight_rounding=settings.weight_rounding or "nearest",
+        output_format=settings.output_format,
         weight_format=weight_format,
         input_format=input_format,
     )

@@ -8,6 +8,7 @@ from scipy import optimize, stats
 
 from stochsim.formats import (
     CodeBook,
+    best_scale,
     block_format,
     code_book,
     element_and_blocks,
@@ -182,3 +183,40 @@ def test_lloyd_max_of_few_different_numbers_has_all_of_them():
 def test_a_fitted_book_is_named_after_its_bits():
     assert isinstance(lloyd_max([0.0, 1.0], 1), CodeBook)
     assert lloyd_max([0.0, 1.0], 1).name == "lloyd-1"
+
+
+def test_weights_of_lloyd_max_weigh_squared_errors():
+    """Values are weighted means of what is nearest; equal weights change nothing, others lessen
+    the error that they weigh.
+    """
+    random = np.random.default_rng(4)
+    numbers, weights = random.laplace(size=4000), random.uniform(0.1, 5, 4000)
+    weights[numbers > 0] *= 20
+    plain = lloyd_max(numbers, 3)
+    assert np.allclose(lloyd_max(numbers, 3, np.full(4000, 7.0)).values, plain.values, rtol=1e-9)
+    found = lloyd_max(numbers, 3, weights)
+    levels = found.encode(numbers) - found.c_min
+    means = np.bincount(levels, weights * numbers) / np.bincount(levels, weights)
+    assert np.allclose(found.values, means, rtol=0, atol=1e-7)
+
+    def error(book):
+        return float((weights * (book.decode(book.encode(numbers)) - numbers) ** 2).sum())
+
+    assert error(found) < 0.8 * error(plain)
+    for wrong in (weights[1:], -weights, 0 * weights):
+        with pytest.raises(SettingError, match="weights"):
+            lloyd_max(numbers, 3, wrong)
+
+
+def test_best_scale_is_the_best_of_a_finer_scan():
+    random = np.random.default_rng(5)
+    numbers, weights = random.laplace(size=500), random.uniform(0.1, 5, 500)
+    book = code_book("fp4-e2m1")
+
+    def error(scale, by):
+        return (by * (scale * book.decode(book.encode(numbers / scale)) - numbers) ** 2).mean()
+
+    for by in (np.ones(500), weights):
+        scale = best_scale(book, numbers, by)
+        least = min(error(one, by) for one in np.geomspace(0.02, 3, 3000))
+        assert error(scale, by) < 1.01 * least

@@ -188,6 +188,29 @@ def test_damping_is_for_networks_that_are_trained_on() -> None:
     study_of(train__weight_damping=0.03, grid__method=both).check(preset("digital-45nm"))
 
 
+def test_formats_in_training_are_for_networks_that_may_have_them() -> None:
+    def checked(hardware: Any = None, **grid: Any) -> None:
+        changes = {f"grid__{name}": value for name, value in ({"bits": [4]} | grid).items()}
+        study_of(train__output_format="learned-4", **changes).check(
+            hardware or preset("digital-45nm")
+        )
+
+    checked()
+    checked(architecture=["deep"], bits=[4, 8])
+    for grid, rule in (
+        ({"bits": [3, 4]}, r"train\.output_format.*has 4 bits"),
+        ({"architecture": ["single", "recurrent"]}, r"train\.output_format.*their state"),
+        ({"bits": None, "float": True}, r"train\.output_format.*networks with few bits"),
+    ):
+        with pytest.raises(SettingError, match=rule):
+            checked(**grid)
+    dithered = preset("digital-45nm").replace(noise=Noise(dither="triangular"))
+    with pytest.raises(SettingError, match="dither"):
+        checked(dithered)
+    with pytest.raises(SettingError, match="did you mean 'learned-4'"):
+        study_of(train__output_format="learnd-4")
+
+
 def test_dithered_outputs_have_even_steps() -> None:
     chip = preset("digital-45nm").replace(noise=Noise(dither="stochastic"))
     with pytest.raises(SettingError, match=r"left out with 'hardware\.noise\.dither'"):

@@ -201,7 +201,7 @@ def test_l_bounds_minus_the_elbo_from_above(full, model):
     """
     for scale in (0.01, 0.3, 1.0, 3.0, 30.0):
         base = response(full)
-        factors = (1, 1, scale**2, scale**2, scale)
+        factors = (1, 1, scale**2, scale**2, scale, 1)
         answer = Response(
             *(
                 part if part is None else part * factor
