@@ -47,7 +47,13 @@ def test_small_networks_run_through(formats, architecture, monkeypatch) -> None:
     title = formats.ARCHITECTURES[architecture]
     inside = formats.ALL_BITS if architecture == "deep" else {}
     names = ("int8", *own, *(f"{one}, all {b} bits" for b in inside for one in inside[b]))
+    for name, bits in formats.IN_TRAINING[architecture]:
+        few = f", all {bits} bits" if architecture == "deep" and bits == 4 else ""
+        names = (*names, f"{name}, in training{few}")
     assert len(figures) == 4 * len(names)
+    bars = {title for title, one in figures.items() if one.unit == "posterior sd" and one.bar}
+    in_training = {f"{title}, outputs {name}: D" for name in names if name in formats.WITH_D_BAR}
+    assert bars == in_training
     for name in names:
         survived = figures[f"{title}, outputs {name}: S"]
         assert survived.low <= survived.value <= survived.high
