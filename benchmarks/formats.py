@@ -12,7 +12,10 @@ its sigma makes room for read noise, which every step adds.
 Codes of hidden units keep 8 bits but in rows "all 4 bits" and "all 3 bits", where the network is
 trained with even outputs of these. Read noise is .29 of the
 step of even outputs of as many bits, whatever the format, so that values which lie close together
-get no less for free. Three keys; of the other data set, patches of one photograph ("china"), one.
+get no less for free. "All even": weights, inputs and outputs of so many bits, trained the same way
+("plainly": as in posterior_survival.py); a format beats them where its D lies below theirs at its
+joules, on the line between 4 and 5 bits, joules on a logarithmic scale. Three keys; of the other
+data set, patches of one photograph ("china"), one.
 
 Rows "in training": the outputs have their format while the network is trained for the chip, from
 the float network on. The scale of a named format is learned, Lloyd-Max books are fitted to the
@@ -61,6 +64,14 @@ IN_TRAINING: dict[str, tuple[tuple[str, int], ...]] = {
 of the format."""
 FEW = ("int4", "fp4-e2m1", "lloyd-4", "lloyd-4-per-neuron", "int3", "lloyd-3-per-neuron")
 """Of the second data set."""
+ON_THE_FRONT = {
+    "single": ("fp4-e2m1", "lloyd-4"),
+    "deep": ("lloyd-4, all 4 bits", "lloyd-4, in training, all 4 bits"),
+    "recurrent": ("fp4-e2m1", "lloyd-4"),
+}
+"""What is held against even networks."""
+EVEN_BITS = (4, 5)
+"""Widths of weights, inputs and outputs, all even, of the networks that make the front."""
 OTHER_DATA = "china"
 KEYS = (0, 1, 2)
 STEPS, STIMULI, READS = 1500, 64, 1000
@@ -83,7 +94,10 @@ BARS = {
 D_BARS = {"single": 0.34, "deep": 0.31, "recurrent": 0.22}
 """Of D with Lloyd-Max outputs of 4 bits, one book or one for each neuron, after training and in
 it."""
-WITH_D_BAR = ("lloyd-4", "lloyd-4-per-neuron", "lloyd-4, in training", "learned-4, in training")
+WITH_D_BAR = (
+    *("lloyd-4", "lloyd-4-per-neuron", "lloyd-4, in training", "learned-4, in training"),
+    *("lloyd-4, all 4 bits", "lloyd-4, in training, all 4 bits"),
+)
 
 
 class Found(NamedTuple):
@@ -131,6 +145,15 @@ class Case(NamedTuple):
         how = {"weight_scales": "per-channel", **TRAINING[self.architecture]}
         trained = self.full.quantise(precision, self.key, hardware=chip, output_format=name, **how)
         return ss.to_program(trained), step
+
+    def even(self, bits: int, how: dict[str, Any]) -> Found:
+        """Of a network with weights, inputs and outputs of so many even bits, trained like this."""
+        chip = CHIP.with_precision(bits, bits, bits)
+        chip = chip.replace(noise=chip.noise.replace(read_sigma_lsb=READ_NOISE_LSB))
+        precision = Precision(weight_bits=bits, input_bits=bits, output_bits=bits)
+        program = ss.to_program(self.full.quantise(precision, self.key, hardware=chip, **how))
+        samples = ss.Chip(program, chip).sample(self.held_out, READS, self.key)
+        return Found(self.reference.compare(samples, against=self.full), samples.bill.per_read_j)
 
     def numbers(self, program: Program) -> np.ndarray:
         """What formats are fitted to, (read, neuron)."""
@@ -189,6 +212,28 @@ def by_format(
     return found
 
 
+def on_the_front(case: Case) -> dict[str, Found]:
+    """Networks that are even throughout, plainly trained and as those of formats are."""
+    strong = {"weight_scales": "per-channel", **TRAINING[case.architecture]}
+    found = {}
+    for bits in EVEN_BITS:
+        found[f"all even, {bits} bits"] = case.even(bits, strong)
+        found[f"all even, {bits} bits, plainly"] = case.even(bits, {"method": "noise-aware"})
+    return found
+
+
+def below_the_front(found: list[dict[str, Found]], name: str, training: str) -> np.ndarray:
+    """D of a format less that of even networks at its joules, (key, stimulus)."""
+    lower, upper = (f"all even, {bits} bits{training}" for bits in EVEN_BITS)
+    rows = []
+    for one in found:
+        low, high, here = (one[each] for each in (lower, upper, name))
+        place = np.log(here.joules / low.joules) / np.log(high.joules / low.joules)
+        d, least, most = (each.quality.per_stimulus["distance"] for each in (here, low, high))
+        rows.append(d - (least + place * (most - least)))
+    return np.array(rows)
+
+
 def in_formats(case: Case, program: Program, formats: tuple[str, ...]) -> Any:
     """(name, the program with outputs of that format, step of even ones) for each."""
     numbers = case.numbers(program)
@@ -211,13 +256,21 @@ def figures_of(
     is_first = data == "patches"
     inside = ALL_BITS if is_first and architecture == "deep" else {}
     in_training = IN_TRAINING[architecture] if is_first else ()
-    by_key = [
-        by_format(case_of(architecture, key, data), formats, inside, in_training) for key in keys
-    ]
+    cases = [case_of(architecture, key, data) for key in keys]
+    by_key = [by_format(case, formats, inside, in_training) for case in cases]
     figures = []
+    if is_first:
+        for case, one in zip(cases, by_key, strict=True):
+            one |= on_the_front(case)
+        for name in ON_THE_FRONT[architecture]:
+            for training in ("", ", plainly"):
+                less = mean_estimate(below_the_front(by_key, name, training), 0)
+                title = f"{ARCHITECTURES[architecture]}, outputs {name}: D less that of all even"
+                figures.append(_figure(f"{title}{training}", less, "posterior sd", 0.0))
     for name in by_key[0]:
         found = [one[name] for one in by_key]
-        title = f"{ARCHITECTURES[architecture]}{'' if is_first else f', {data}'}, outputs {name}"
+        what = name if name.startswith("all even") else f"outputs {name}"
+        title = f"{ARCHITECTURES[architecture]}{'' if is_first else f', {data}'}, {what}"
         per_key: dict[str, Any] = {
             field: np.stack([one.quality.per_stimulus[field] for one in found])
             for field in ("distance", "distance_prior", "distance_float", "coverage_90")
