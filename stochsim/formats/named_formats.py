@@ -124,7 +124,12 @@ ELEMENTS_OF_BLOCKS = {
 FITTED = tuple(f"lloyd-{bits}" for bits in range(1, 7))
 """Formats whose values are fitted to numbers: see `lloyd_max`."""
 
-_ALIKE = {"mx": tuple(ELEMENTS_OF_BLOCKS), "nv": tuple(ELEMENTS_OF_BLOCKS), "lloyd": FITTED}
+_ALIKE = {
+    "mx": tuple(ELEMENTS_OF_BLOCKS),
+    "nv": tuple(ELEMENTS_OF_BLOCKS),
+    "lloyd": FITTED,
+    "fp4": ("fp4-e2m1",),
+}
 """Formats that a name may mean, by how it starts."""
 
 
@@ -143,10 +148,15 @@ def no_format(name: str, choices: Collection[str]) -> SettingError:
     if name in ELEMENTS_OF_BLOCKS:
         rule = "names a block format, of numbers that share a scale: see `block_format`"
     elif name in FITTED or (alone != name and alone in (*FORMATS, *FITTED)):
-        rule = "has values that are fitted to numbers: see `fitted_quantizer`"
+        rule = "has values that are fitted to numbers: see `chip.fitted_quantizer`"
+    elif name.lower().startswith("learn"):
+        rule = (
+            "values that are learned are of outputs in training: 'learned-1' to 'learned-6' as "
+            "`output_format` of `quantise` or [train], or as `formats` of outputs of `convert`"
+        )
     elif wide := _WIDE.match(name.lower()):
         rule = f"has {wide[1]} bits, and formats have {MOST_BITS} at most"
-    return SettingError.of("format", name, rule, () if rule else (*alike, *choices))
+    return SettingError.of("format", name, rule, () if rule else alike or choices)
 
 
 _WIDE = re.compile(r"(?:b|t)?f(?:p|loat)?(9|[1-9]\d{1,2})(?!\d)", re.ASCII)
@@ -196,11 +206,22 @@ def check_format(field: str, name: str, names: Iterable[str], bits: int | None) 
     """Raise SettingError for a name that is none of these, and for one of other bits than a field
     has; None for a field of a float network.
     """
-    if name not in names:
-        raise SettingError.of(field, name, choices=names)
+    names = tuple(names)
+    side = field.rpartition(".")[2].removesuffix("_format")
+    if name not in names and isinstance(name, str):
+        if name in ELEMENTS_OF_BLOCKS or name.startswith("lloyd"):
+            rule = f"{side}s of own networks have no such format; {_WHERE[name in FITTED]}"
+            raise SettingError.of(field, name, rule)
+        raise no_format(name, names).renamed({("format",): tuple(field.split("."))})
     if bits != format_bits(name):
-        there = "a float network has none" if bits is None else f"there are {bits}"
+        there = "a float network has none" if bits is None else f"'{side}_bits' is {bits}"
         raise SettingError.of(field, name, f"has {format_bits(name)} bits, and {there}")
+
+
+_WHERE = {
+    True: "values that are fitted are of outputs",
+    False: "blocks are of weights, and of inputs of converted networks",
+}
 
 
 def is_fitted(name: str) -> bool:

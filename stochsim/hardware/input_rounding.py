@@ -2,7 +2,6 @@
 gradients.
 """
 
-import re
 from typing import Any, Literal, NamedTuple, get_args
 
 from stochsim.settings import SettingError
@@ -73,8 +72,15 @@ class InputRounding(NamedTuple):
         return lower + is_negative * (-(-places // 1) / levels - lower)
 
 
-_CUTS = "|".join(get_args(Cut))
-_TEXT = re.compile(rf"stochastic(?:-(1[0-6]|[0-9])(?:-({_CUTS}))?)?", re.ASCII)
+_NAMED = {
+    "stochastic": InputRounding(),
+    **{f"stochastic-{bits}": InputRounding(bits) for bits in range(USUAL_BITS + 1)},
+    **{
+        f"stochastic-{bits}-{cut}": InputRounding(bits, cut)
+        for bits in range(USUAL_BITS + 1)
+        for cut in get_args(Cut)
+    },
+}
 _CHOICES = ("nearest", "stochastic", "stochastic-8")
 
 
@@ -91,11 +97,9 @@ def rounding_named(field: str, text: object, others: tuple[str, ...] = ()) -> In
     """
     if isinstance(text, str) and text in ("nearest", *others):
         return None
-    found = _TEXT.fullmatch(text) if isinstance(text, str) else None
-    if found is None:
+    if not isinstance(text, str) or text not in _NAMED:
         is_random = isinstance(text, str) and text.startswith("stochastic-")
         rule = "should be 'stochastic-<random bits from 0 to 16>', and '-floor', '-nearest' or "
         rule = f"{rule}'-zero' behind it" if is_random else ""
         raise SettingError.of(field, text, rule, (*others, *_CHOICES))
-    bits, cut = found.groups()
-    return InputRounding(None if bits is None else int(bits), cut or "floor")  # type: ignore[arg-type]
+    return _NAMED[text]

@@ -25,6 +25,7 @@ class LearnedBookGrid(BookGrid):
     noise's sake. A file has the present book, whose scale alone can be learned further.
     """
 
+    first_unit: torch.Tensor
     lowest: torch.nn.Parameter
     log_gaps: torch.nn.Parameter
 
@@ -33,7 +34,8 @@ class LearnedBookGrid(BookGrid):
         lowest, log_gaps = book_parameters(values / first)
         units = np.cumsum([float(lowest), *(LEAST_GAP + np.exp(log_gaps.numpy()))])
         super().__init__(CodeBook(tuple(units.tolist()), name=name), first)
-        self._first_unit, self.unit = self.unit, 1.0
+        self.register_buffer("first_unit", torch.tensor(self.unit, dtype=torch.float64))
+        self.unit = 1.0
         self.log_scale.requires_grad_(False)
         self.lowest, self.log_gaps = torch.nn.Parameter(lowest), torch.nn.Parameter(log_gaps)
 
@@ -47,7 +49,7 @@ class LearnedBookGrid(BookGrid):
         """Values (level,), ascending, in float64, with their gradient."""
         gaps = LEAST_GAP + self.log_gaps.double().exp()
         units = self.lowest.double() + torch.cat([gaps.new_zeros(1), gaps.cumsum(0)])
-        return (super().scale().detach().double() / self._first_unit) * units
+        return (super().scale().detach().double() / self.first_unit) * units
 
     def scale(self) -> torch.Tensor:
         """The unit of the integers, a scalar of the type of the parameters."""

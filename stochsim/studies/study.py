@@ -397,9 +397,14 @@ class Study(Settings):
         if CIRCUIT in self.grid.architecture:
             rule = "outputs of recurrent networks are their state: see grid.output_format"
             raise SettingError.of(field, given, rule, also=("grid.architecture",))
-        if "single" in self.grid.architecture and {one[2] for one in self.grid.widths()} != {bits}:
-            rule = f"has {bits} bits, and single layers of the grid have other outputs"
+        widths = sorted({one[2] for one in self.grid.widths()})
+        if "single" in self.grid.architecture and widths != [bits]:
+            rule = f"has {bits} bits, and outputs of the grid have {', '.join(map(str, widths))}"
             raise SettingError.of(field, given, rule, also=("grid.output_bits",))
+        if self.grid.output_format is not None:
+            rule = "formats after training take the place of the one in training: leave one out"
+            values = (given, list(self.grid.output_format))
+            raise SettingError.of((field, "grid.output_format"), values, rule)
         for chip in chips:
             if chip.noise.dither != "none" or chip.noise.measured_csv:
                 which = "dither" if chip.noise.dither != "none" else "measured_csv"

@@ -255,7 +255,7 @@ def _chip(job: Job, program: Program) -> Chip:
     hardware = job.hardware.with_precision(
         weight_bits=program.weight_bits,
         input_bits=program.input.bits,
-        output_bits=program.output.bits,
+        output_bits=program.first.output.bits,  # a deep network's hidden codes
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CoarseAdcWarning)  # a flag of the result says it

@@ -133,7 +133,8 @@ class TrainedNetwork:
         method, layer_bits, weight_format, input_format, hardware: see `training.train_quantised`,
         whose errors it raises.
         stimuli (stimulus, input): None for those that this network was trained on. options: in
-        place of the settings that this network was trained by, such as `steps`.
+        place of the settings that this network was trained by, see `TrainSettings`, such as
+        `steps`, or `output_format`, the number format of outputs while the network is trained.
 
         >>> import stochsim as ss
         >>> data = ss.load_dataset("digits", size=8, components=8, key=0)

@@ -210,15 +210,19 @@ def test_what_blocks_of_inputs_cannot_be_is_refused() -> None:
     with pytest.raises(ss.SettingError, match="did you mean 'mxfp4'"):
         convert(module, chip_of(), x, formats={"inputs": "mxfp5"})
     array = chip_of(array=Array(rows=64, cell_bits=2, cycle_bits=1))
-    with pytest.raises(ss.SettingError, match=r"'input' = 'mxfp4'.*array.*'fp4-e2m1'"):
+    with pytest.raises(ss.SettingError, match=r"'formats.inputs' = 'mxfp4'.*array.*'fp4-e2m1'"):
         convert(module, array, x, formats={"inputs": "mxfp4"})
-    with pytest.raises(ss.SettingError, match=r"'input' = 'mxfp8-e4m3'.*such as 'fp6-e2m3'"):
+    with pytest.raises(
+        ss.SettingError, match=r"'formats.inputs' = 'mxfp8-e4m3'.*such as 'fp6-e2m3'"
+    ):
         convert(module, array, x, formats={"inputs": "mxfp8-e4m3"})  # E4M3 needs 19 bits there
     made = convert(module, chip_of(), x, formats={"inputs": "mxfp4"})
     for bad in (np.nan, np.inf):
         with pytest.raises(ss.StochsimError, match="finite"):
             made.sample(torch.full((1, 70), bad), 1, 0)
-    with pytest.raises(ss.StochsimError, match="'mxfp4'; convert without formats"):
+    with pytest.raises(
+        ss.StochsimError, match="inputs have the format 'mxfp4', whose blocks QONNX"
+    ):
         made.export_qonnx("net.onnx")
 
 

@@ -190,3 +190,14 @@ def test_refusals():
     made, _ = converted()
     with pytest.raises(SettingError):
         made.learn_widths()
+
+
+def test_a_state_says_all_that_values_follow_from():
+    """Of a network that was converted on other examples, too."""
+    made, x = converted({"outputs": "learned-4"})
+    spoilt(made)
+    other, _ = converted({"outputs": "learned-4"}, x=3 * x)
+    with torch.no_grad():
+        assert float((made(x) - other(x)).abs().max()) > 0.01
+        other.load_state_dict(made.state_dict())
+        assert torch.equal(made(x), other(x))

@@ -201,6 +201,7 @@ def test_formats_in_training_are_for_networks_that_may_have_them() -> None:
         ({"bits": [3, 4]}, r"train\.output_format.*has 4 bits"),
         ({"architecture": ["single", "recurrent"]}, r"train\.output_format.*their state"),
         ({"bits": None, "float": True}, r"train\.output_format.*networks with few bits"),
+        ({"output_format": ["int4"]}, r"grid\.output_format.*leave one out"),
     ):
         with pytest.raises(SettingError, match=rule):
             checked(**grid)
@@ -209,6 +210,23 @@ def test_formats_in_training_are_for_networks_that_may_have_them() -> None:
         checked(dithered)
     with pytest.raises(SettingError, match="did you mean 'learned-4'"):
         study_of(train__output_format="learnd-4")
+
+
+def test_a_deep_network_has_hidden_codes_of_the_grid_and_outputs_of_the_format(
+    tmp_path: Path,
+) -> None:
+    measured: dict[str, Any] = {"measure__stimuli": 8, "measure__reads": 100}
+    study = study_of(
+        train__output_format="learned-3",
+        grid__bits=[5],
+        grid__architecture=["deep"],
+        **measured,
+    )
+    study.check(preset("digital-45nm"))
+    with open_run(store_answers(tmp_path / "run", study, work)) as results:
+        rows = results.rows
+    assert {row.output_bits for row in rows} == {5}
+    assert all(0 < row.estimates["d"].value < 10 for row in rows)
 
 
 def test_dithered_outputs_have_even_steps() -> None:
