@@ -262,7 +262,7 @@ def figures_of(
     if is_first:
         for case, one in zip(cases, by_key, strict=True):
             one |= on_the_front(case)
-        for name in ON_THE_FRONT[architecture]:
+        for name in [one for one in ON_THE_FRONT[architecture] if one in by_key[0]]:
             for training in ("", ", plainly"):
                 less = mean_estimate(below_the_front(by_key, name, training), 0)
                 title = f"{ARCHITECTURES[architecture]}, outputs {name}: D less that of all even"

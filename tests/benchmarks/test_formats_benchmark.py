@@ -42,7 +42,7 @@ def test_small_networks_run_through(formats, architecture, monkeypatch) -> None:
     model = ss.SparseCoding(neurons=6, noise_sd=0.5, laplace_scale=1.0)
     for name, value in {**tiny, "MODEL": model}.items():
         monkeypatch.setattr(formats, name, value)
-    own = ("int4", "lloyd-3", "lloyd-3-per-neuron")
+    own = ("int4", "lloyd-3", "lloyd-3-per-neuron", "fp4-e2m1")
     figures = {one.name: one for one in formats.figures_of(architecture, (0, 1), own)}
     title = formats.ARCHITECTURES[architecture]
     inside = formats.ALL_BITS if architecture == "deep" else {}
@@ -50,7 +50,15 @@ def test_small_networks_run_through(formats, architecture, monkeypatch) -> None:
     for name, bits in formats.IN_TRAINING[architecture]:
         few = f", all {bits} bits" if architecture == "deep" and bits == 4 else ""
         names = (*names, f"{name}, in training{few}")
-    assert len(figures) == 4 * len(names)
+    held = [one for one in formats.ON_THE_FRONT[architecture] if one in names]
+    assert held
+    even = 2 * len(formats.EVEN_BITS)  # trained so and plainly
+    assert len(figures) == 4 * (len(names) + even) + 2 * len(held)
+    for name in held:
+        less = figures[f"{title}, outputs {name}: D less that of all even"]
+        d = figures[f"{title}, outputs {name}: D"].value
+        ends = [figures[f"{title}, all even, {bits} bits: D"].value for bits in formats.EVEN_BITS]
+        assert less.value == pytest.approx(d - np.mean(ends), abs=abs(ends[0] - ends[1]) * 3)
     bars = {title for title, one in figures.items() if one.unit == "posterior sd" and one.bar}
     in_training = {f"{title}, outputs {name}: D" for name in names if name in formats.WITH_D_BAR}
     assert bars == in_training
