@@ -227,6 +227,7 @@ def _most_expensive(one: AdcModel) -> str:
 
 def sensitivity_text(bill: Bill) -> str:
     """Prices by what 10 % more of them adds to the total, and the total under other prices."""
+    check_kind("bill", bill, Bill, _BILL_RULE)
     return "\n\n".join(
         "\n".join(lines)
         for lines in (list(_share_lines(bill)), list(_alternative_lines(bill)))

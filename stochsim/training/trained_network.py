@@ -146,7 +146,7 @@ class TrainedNetwork:
         'fp4-e2m1'
         """
         key = check_whole("key", key, 0, 2**64)
-        if method == "post-training" and options.get("weight_damping"):
+        if isinstance(method, str) and method == "post-training" and options.get("weight_damping"):
             rule = "belongs to networks that are trained on, and 'post-training' rounds alone"
             raise SettingError.of(
                 "weight_damping", options["weight_damping"], rule, also=("method",)
