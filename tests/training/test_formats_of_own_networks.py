@@ -245,7 +245,10 @@ QUANTISED = {"inputs": 6, "neurons": 3, "weight_bits": 4, "input_bits": 4, "outp
         ({"weight_format": "fp4-e2m2"}, "'weight_format' = 'fp4-e2m2': did you mean"),
         ({"weight_format": "uint4"}, "'weight_format' = 'uint4': did you mean 'int4'"),
         ({"weight_format": "lloyd-4"}, "'weight_format' = 'lloyd-4'"),
-        ({"input_format": "mxfp4"}, "'input_format' = 'mxfp4': inputs of own networks have no such format"),
+        (
+            {"input_format": "mxfp4"},
+            "'input_format' = 'mxfp4': inputs of own networks have no such format",
+        ),
         ({"input_format": "log2-8", "input_bits": 8}, "'input_format' = 'log2-8'"),
         (
             {"weight_format": "nf4", "learned_bits": True},
