@@ -9,10 +9,10 @@ The null model has one energy per pass of the array and the square of the supply
 it starts from a measured energy everywhere, in Jia and Wang too. The models were written with these
 figures at hand: only figures that nobody here has seen can test them blindly.
 
-Without any joule of its own a macro's fitted parameter stands at its prior; the spread of the five
-machines is what a bill of a chip that was not measured may be off by. Published figures by way of
-AccelForge's notebooks; they do not come with the project and are read from shared/data/silicon
-beside it.
+For the spread between machines a macro's fitted parameter stands at its prior (NeuRRAM's converter
+has figures of its own chip all the same); it is what a bill of a chip that was not measured may be
+off by. Published figures by way of AccelForge's notebooks; they do not come with the project and
+are read from shared/data/silicon beside it.
 """
 
 import math

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stochsim.cli import bill_target
+from stochsim.cli.assignments import assignment, each_once
 from stochsim.cli.hardware_command import hardware_of
-from stochsim.cli.silicon_command import condition, conditions_of
 from stochsim.cli.sweep_command import positive
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def add_to(actions: Any) -> None:
     bill.add_argument(
         "--at",
         action="append",
-        type=condition,
+        type=assignment("voltage_v=0.7"),
         default=[],
         metavar="CONDITION=VALUE",
         help="with --macro: voltage_v=0.8, phases=2, …; may be given several times",
@@ -126,7 +126,7 @@ def _print_on_macro(args: argparse.Namespace) -> None:
             raise SettingError.of(f"--{name}", str(getattr(args, name)), rule)
     macro = load_macro(args.macro)
     about, program, x = _program_of(args)
-    found = bill_on_macro(program, macro, x, **conditions_of(args.at))
+    found = bill_on_macro(program, macro, x, **each_once("--at", args.at))
     if args.json is not None:
         table = {"about": about, "bill": found.to_json()}
         write_text(args.json, json.dumps(table, indent=1, ensure_ascii=False) + "\n")

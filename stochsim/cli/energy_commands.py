@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from stochsim.cli import bill_command as energy_bill
 from stochsim.cli import silicon_command
+from stochsim.cli.assignments import assignment, each_once
 
 if TYPE_CHECKING:
     from stochsim.energy import Price
@@ -48,7 +49,7 @@ def add_to(commands: Any) -> None:
     show.add_argument(
         "--set",
         action="append",
-        type=_assignment,
+        type=assignment("frequency_hz=1e8"),
         default=[],
         metavar="PARAMETER=VALUE",
         help="may be given several times",
@@ -56,15 +57,6 @@ def add_to(commands: Any) -> None:
     show.set_defaults(command=_show)
     energy_bill.add_to(actions)
     silicon_command.add_to(actions)
-
-
-def _assignment(text: str) -> tuple[str, float]:
-    """`name=number`, for argparse."""
-    name, _, number = text.partition("=")
-    try:
-        return name, float(number)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"'{text}' should be like frequency_hz=1e8") from None
 
 
 def _list(args: argparse.Namespace) -> None:
@@ -90,19 +82,6 @@ def _of_kind(prices: list["Price"], kind: str) -> list["Price"]:
     return found
 
 
-def _parameters(given: list[tuple[str, float]]) -> dict[str, float]:
-    """Parameters by name; raises SettingError for one that is given twice."""
-    from stochsim.settings import SettingError
-
-    found: dict[str, float] = {}
-    for name, value in given:
-        if name in found:
-            rule = f"'{name}' is given twice, {found[name]:g} and {value:g}; valid: one of the two"
-            raise SettingError.of("--set", f"{name}={value:g}", rule)
-        found[name] = value
-    return found
-
-
 def _show(args: argparse.Namespace) -> None:
     """Show a price: formula, unit, node, parameters, validity, source, how verified, its values,
     and the flags that it raises.
@@ -116,7 +95,9 @@ def _show(args: argparse.Namespace) -> None:
             raise SettingError.of("--set", dict(args.set), rule)
         print(*fact_text(FACTS[args.name]), sep="\n")
     elif args.name in PRICES:
-        print(*price_lines(price(args.name).with_parameters(**_parameters(args.set))), sep="\n")
+        print(
+            *price_lines(price(args.name).with_parameters(**each_once("--set", args.set))), sep="\n"
+        )
     else:
         names = (*PRICES, *FACTS)
         raise SettingError.of("price", args.name, "no price or fact of this name", names)

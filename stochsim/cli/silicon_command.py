@@ -6,6 +6,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stochsim.cli.assignments import assignment, each_once
+
 if TYPE_CHECKING:
     from stochsim.silicon import Score, Scored
 
@@ -36,7 +38,7 @@ def add_to(actions: Any) -> None:
     silicon.add_argument(
         "--at",
         action="append",
-        type=condition,
+        type=assignment("voltage_v=0.7"),
         default=[],
         metavar="CONDITION=VALUE",
         help="input_bits=4, voltage_v=0.7, …; may be given several times",
@@ -50,15 +52,6 @@ def add_to(actions: Any) -> None:
     silicon.add_argument("--rows", action="store_true", help="with --data: every row, too")
     silicon.add_argument("--json", action="store_true", help="the same as JSON")
     silicon.set_defaults(command=_silicon)
-
-
-def condition(text: str) -> tuple[str, float]:
-    """`name=number`, for argparse."""
-    name, _, number = text.partition("=")
-    try:
-        return name, float(number)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"'{text}' should be like voltage_v=0.7") from None
 
 
 def _silicon(args: argparse.Namespace) -> None:
@@ -106,22 +99,10 @@ def _all(args: argparse.Namespace) -> None:
     )
 
 
-def conditions_of(given: list[tuple[str, float]]) -> dict[str, float]:
-    """Conditions by name; raises SettingError for one that is given twice."""
-    from stochsim.settings import SettingError
-
-    found: dict[str, float] = {}
-    for name, value in given:
-        if name in found:
-            raise SettingError.of("--at", f"{name}={value:g}", f"'{name}' is given twice")
-        found[name] = value
-    return found
-
-
 def _one(args: argparse.Namespace) -> None:
     from stochsim.silicon import load_macro, macro_lines
 
-    conditions = conditions_of(args.at)
+    conditions = each_once("--at", args.at)
     if args.json:
         print(json.dumps(_point_json(args.macro, conditions), indent=1))
         return

@@ -1,5 +1,6 @@
 """Grids of weights that take one of their two neighbours at random."""
 
+import abc
 import contextlib
 from collections.abc import Iterator
 
@@ -12,7 +13,7 @@ RANDOM_NUMBERS = 2**31
 """Of which one is drawn for every weight that is rounded at random."""
 
 
-class RandomRounding(torch.nn.Module):
+class RandomRounding(torch.nn.Module, abc.ABC):
     """The part of a grid that rounds at random; a grid has a scale, ends and neighbours.
 
     `round_at_random` makes it a grid of these weights alone, each of which takes one of its two
@@ -48,17 +49,17 @@ class RandomRounding(torch.nn.Module):
         """One over the mean squared error of rounding, in squared distances of the neighbours."""
         return 12 if self.rounding is None else 1 / self.rounding.mean_square
 
+    @abc.abstractmethod
     def scale_of(self, x: torch.Tensor) -> torch.Tensor:
         """The scale, of a shape that broadcasts to x (neuron, …)."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def _inside(self, place: torch.Tensor) -> torch.Tensor:
         """Places in units of the scale, clamped to the ends."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def _neighbours(self, inside: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The integers below and above places between the ends, in units of the scale."""
-        raise NotImplementedError
 
     def _at_random(self, x: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
         """Weights x (neuron, …) rounded by what was drawn; the gradient passes the rounding between

@@ -182,7 +182,7 @@ class Macro(Settings):
         return self.replace(parameters=changed)
 
     def without_fits(self) -> "Macro":
-        """The macro as it would be without any measured joule: fitted parameters at their prior."""
+        """The macro with fitted parameters at their prior."""
         priors = {name: one.prior for name, one in self.fitted.items() if one.prior is not None}
         return self.with_values(priors)
 

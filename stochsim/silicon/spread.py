@@ -1,4 +1,4 @@
-"""How far a bill may be off: the residuals of machines, each predicted without any joule of it."""
+"""How far a bill may be off: the residuals of machines, none of whose parameters were fitted."""
 
 import math
 import statistics

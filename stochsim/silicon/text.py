@@ -131,11 +131,11 @@ def _share(score: Score, kind: str) -> str:
 
 
 def spread_lines(scores: Sequence[Score]) -> Iterator[str]:
-    """How far each macro is off when no joule of its own was fitted, alone and calibrated by the
+    """How far each macro is off with fitted parameters at their prior, alone and calibrated by the
     others, and what follows for a machine that was not measured.
     """
     spread = prior_spread(scores)
-    yield "Without any joule of its own (fitted parameters at their prior), modelled / measured:"
+    yield "With fitted parameters at their prior, modelled / measured:"
     rows = [["macro", "mean ratio", "calibrated by the others"]]
     for name, residual in spread.by_macro.items():
         rows.append([name, f"{math.exp(residual):.2f}", f"{spread.left_out(name):.2f}"])
