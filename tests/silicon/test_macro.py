@@ -211,3 +211,11 @@ def test_counts_of_nothing_and_joules_below_nothing_are_refused_by_name():
 def test_outputs_are_whole():
     assert load_macro("jia").at(weight_bits=3).outputs == 85
     assert load_macro("neurram").at(weight_bits=8).outputs == 64
+
+
+def test_throughput_is_that_of_all_copies_and_density_of_one():
+    point = load_macro("neurram").at(input_bits=8, output_bits=10, phases=2)
+    seconds = 22 * 0.27e-6 + 18 * 0.3e-6
+    assert point.tops == pytest.approx(48 * 2 * 256 * 128 / seconds / 1e12, rel=1e-12)
+    area_mm2 = 256 * 1270 / 0.28 / 1e6
+    assert point.tops_per_mm2 == pytest.approx(point.tops / 48 / area_mm2, rel=1e-12)
