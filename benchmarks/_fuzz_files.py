@@ -166,7 +166,7 @@ def _read_converted(folder: Path) -> Any:
 
 
 def _read_run(folder: Path) -> Any:
-    with ss.open_run(folder / "run") as results:
+    with ss.studies.open_results(folder / "run") as results:
         results.store.check_artifacts()
         for task in sorted(results.store.hashes()):
             results.store.row(task)

@@ -14,7 +14,7 @@ from _bench import Figure, Options
 from stochsim.posterior import Estimate
 from stochsim.report import save_figures, write_report
 from stochsim.settings import read_toml
-from stochsim.studies import Result, Results, open_run, run_sweep
+from stochsim.studies import Result, Results, open_results, run_sweep
 
 STUDIES = Path(__file__).parent / "studies"
 RUNS = Path("runs")
@@ -50,7 +50,7 @@ def run_study(name: str, changes: Changes, folder: str | None = None) -> Results
     RUNS.mkdir(exist_ok=True)
     study = RUNS / f"{folder or name}.toml"
     study.write_text(tomli_w.dumps(table), encoding="utf-8")
-    results = open_run(run_sweep(study, RUNS / (folder or name)))
+    results = open_results(run_sweep(study, RUNS / (folder or name)))
     print(f"report: {write_report(results)}")
     return results
 

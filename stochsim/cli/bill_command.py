@@ -147,9 +147,9 @@ def _program_of(args: argparse.Namespace) -> tuple[str, "Program", Any]:
         about = f"a network of shape {args.target} at {words} bits (weight/input/output)"
         return about, random_program(sizes, widths, 0.0)[0], None
     if (path / "store.sqlite").exists():
-        from stochsim.studies import open_run
+        from stochsim.studies import open_results
 
-        with open_run(path) as results:
+        with open_results(path) as results:
             found = bill_target.named_network(results, args)
         return f"{path}: {found.label}", _checkpoint(found.checkpoint), None
     about = f"the network of {path}"
@@ -211,9 +211,9 @@ def _of_run(path: Path, args: argparse.Namespace) -> tuple[str, "Bill"]:
     from stochsim.chip import Chip
     from stochsim.data import evaluation_stimuli, load_dataset
     from stochsim.keys import fold_in
-    from stochsim.studies import CALIBRATION_STIMULI, chip_at, open_run
+    from stochsim.studies import CALIBRATION_STIMULI, chip_at, open_results
 
-    with open_run(path) as results:
+    with open_results(path) as results:
         found = bill_target.named_network(results, args)
         study = results.study
         chip_of_run = chip_at(results.hardware, found.values)

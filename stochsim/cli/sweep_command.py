@@ -32,7 +32,33 @@ def add_to(commands: Any) -> None:
         help="worker processes, one thread each (default: 2)",
     )
     add_dry_run(sweep)
+    axes = sweep.add_argument_group("studies with [axes], of a network and data of your own")
+    axes.add_argument(
+        "--allow-code",
+        action="store_true",
+        help='import and run the functions that the file names, as network = "module:function"',
+    )
+    axes.add_argument(
+        "--shard",
+        metavar="I/N",
+        help="the I-th of N equal parts, in a folder of its own; `stochsim merge` joins them",
+    )
+    axes.add_argument(
+        "--retries",
+        type=int,
+        metavar="N",
+        help="how often a point starts anew whose process was killed (default: 1)",
+    )
+    axes.add_argument(
+        "--limit-s", type=float, metavar="S", help="seconds after which a point is given up"
+    )
     sweep.set_defaults(command=_sweep)
+    merge = commands.add_parser(
+        "merge", help="join runs of the shards of one study", description=_merge.__doc__
+    )
+    merge.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="the shards' folders")
+    merge.add_argument("--out", type=Path, required=True, metavar="RUN", help="the new folder")
+    merge.set_defaults(command=_merge)
     report = commands.add_parser("report", help="write a run's report", description=_report.__doc__)
     report.add_argument("run", type=Path, metavar="RUN", help="the run's folder")
     report.set_defaults(command=_report)
@@ -59,14 +85,27 @@ def _sweep(args: argparse.Namespace) -> None:
     """Run a study into a folder, going on where an earlier run stopped; then print the table and
     write the report.
     """
-    from stochsim.studies import run_sweep, study_needs
+    from stochsim.studies import custom_study_of, dry_run, run_sweep, study_needs
 
     folder = args.out or Path("runs") / args.study.stem
     if args.dry_run:
-        print(study_needs(args.study, folder, args.workers))
+        custom = custom_study_of(args.study, args.allow_code)
+        print(dry_run(custom) if custom else study_needs(args.study, folder, args.workers))
         return
-    run_sweep(args.study, folder, args.workers)
+    names = ("allow_code", "shard", "retries", "limit_s")
+    given = {name: getattr(args, name) for name in names}
+    options = {name: value for name, value in given.items() if value not in (None, False)}
+    run_sweep(args.study, folder, args.workers, **options)
     _print_report(folder)
+
+
+def _merge(args: argparse.Namespace) -> None:
+    """Put the runs of all shards of a study into one new folder, and print its table. Shards that
+    are missing, unfinished, or of another study are named.
+    """
+    from stochsim.studies import merge_runs
+
+    _print_report(merge_runs(args.runs, args.out))
 
 
 def _report(args: argparse.Namespace) -> None:
@@ -75,10 +114,15 @@ def _report(args: argparse.Namespace) -> None:
 
 
 def _print_report(folder: Path) -> None:
-    from stochsim.report import console_table, write_report
-    from stochsim.studies import open_run
+    from stochsim.report import console_table, custom_table, write_custom_results, write_report
+    from stochsim.studies import CustomRun, open_run
 
-    with open_run(folder) as results:
+    results = open_run(folder)
+    if isinstance(results, CustomRun):
+        paths = write_custom_results(results)
+        print(f"{custom_table(results)}\n\nresults: {', '.join(map(str, paths))}")
+        return
+    with results:
         page = write_report(
             results
         )  # first: a closed pipe behind the table must not cost the report

@@ -5,10 +5,12 @@ from .kernel_warm_up import kernel_cache as kernel_cache
 from .kernel_warm_up import usable_cores as usable_cores
 from .kernel_warm_up import warm_up as warm_up
 from .progress import Progress as Progress
+from .scheduler import Failures as Failures
 from .scheduler import work_off as work_off
 from .store import Row as Row
 from .store import Store as Store
 from .task import Task as Task
+from .waiting import WaitingTasks as WaitingTasks
 from .workers import MOST_WORKERS as MOST_WORKERS
 from .workers import Message as Message
 from .workers import WorkerCrash as WorkerCrash

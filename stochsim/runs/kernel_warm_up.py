@@ -107,7 +107,7 @@ def _answers(pool: Workers, names: list[str]) -> Iterator[tuple[str, float, bool
 
 def _answer(message: Message) -> tuple[str, float, bool]:
     match message.kind:
-        case "error":
+        case "error" | "gone":
             raise StochsimError(f"{message.hash}: {message.content['text']}")
         case "crash":
             raise WorkerCrash(f"{message.hash}:\n{message.content['text']}")

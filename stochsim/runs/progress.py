@@ -55,6 +55,11 @@ class Progress:
         self._bar.update()
         self._show()
 
+    def again(self, task_hash: str) -> None:
+        """It did not come to an end, and waits once more."""
+        self._missing[self._ended(task_hash)] += 1
+        self._show()
+
     def _ended(self, task_hash: str) -> str:
         """Forget a task that has run; returns its kind."""
         self._running.pop(task_hash, None)

@@ -3,14 +3,37 @@ answer is stored by this process alone.
 """
 
 import datetime
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from stochsim.runs.progress import Progress
 from stochsim.runs.store import Store
 from stochsim.runs.task import Task
+from stochsim.runs.waiting import WaitingTasks
 from stochsim.runs.workers import Message, WorkerCrash, Workers
 from stochsim.settings import StochsimError
+
+
+class Failures:
+    """Tasks that failed in a run that goes on without them, by hash: what each says.
+
+    retries: how often a task starts anew whose worker ended without a word, by a signal or for want
+    of memory; what a task says itself is not tried again, for it would say the same.
+    """
+
+    def __init__(self, retries: int = 1) -> None:
+        self.texts: dict[str, str] = {}
+        self._retries = retries
+        self._ended = Counter[str]()
+
+    def take(self, task: Task, message: Message) -> bool:
+        """Whether a task that did not succeed is to start anew; else its error is kept."""
+        self._ended[task.hash] += 1
+        if message.kind == "gone" and self._ended[task.hash] <= self._retries:
+            return True
+        self.texts[task.hash] = str(message.content["text"])
+        return False
 
 
 def work_off(
@@ -19,33 +42,37 @@ def work_off(
     store: Store,
     pool: Workers,
     progress: Progress,
+    failures: Failures | None = None,
 ) -> None:
     """Do the `missing` tasks, the first of those that can start first; `tasks` are all by hash.
 
-    Raises StochsimError with the label of a task that failed, WorkerCrash with the traceback of one
-    that has a bug.
+    failures: where they are kept, so that all other tasks are done; tasks that need one that failed
+    are not. None: raises StochsimError with the label of a task that failed, WorkerCrash with the
+    traceback of one that has a bug.
     """
-    waiting = list(missing)
-    done = store.hashes()
+    waiting = WaitingTasks(missing, store.hashes())
     running = 0
-    while waiting or running:
-        for task in _startable(waiting, done, pool.idle):
-            waiting.remove(task)
+    while waiting.can_start or running:
+        for task in waiting.take(pool.idle):
             pool.give(task.hash, _job(task, store))
             progress.started(task)
             running += 1
         for message in pool.messages():
             if message.is_progress:
                 progress.said(message)
-            else:
-                _store_result(tasks[message.hash], message, store)
-                done.add(message.hash)
-                progress.finished(message.hash)
-                running -= 1
-
-
-def _startable(waiting: list[Task], done: set[str], idle: int) -> list[Task]:
-    return [task for task in waiting if all(need in done for _, need in task.needs)][:idle]
+                continue
+            running -= 1
+            task = tasks[message.hash]
+            if message.kind == "result":
+                _store_result(task, message, store)
+                waiting.finished(task.hash)
+            elif failures is None:
+                raise _error(task, message)
+            elif failures.take(task, message):
+                waiting.again(task)
+                progress.again(task.hash)
+                continue
+            progress.finished(task.hash)
 
 
 def _job(task: Task, store: Store) -> dict[str, object]:
@@ -55,7 +82,6 @@ def _job(task: Task, store: Store) -> dict[str, object]:
 
 
 def _store_result(task: Task, message: Message, store: Store) -> None:
-    _check_answered(task, message)
     artifact = message.content["artifact"]
     finished = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     store.put(
@@ -67,9 +93,8 @@ def _store_result(task: Task, message: Message, store: Store) -> None:
     )
 
 
-def _check_answered(task: Task, message: Message) -> None:
-    match message.kind:
-        case "error":
-            raise StochsimError(f"{task.label}: {message.content['text']}")
-        case "crash":
-            raise WorkerCrash(f"{task.label}:\n{message.content['text']}")
+def _error(task: Task, message: Message) -> Exception:
+    text = message.content["text"]
+    if message.kind == "crash":
+        return WorkerCrash(f"{task.label}:\n{text}")
+    return StochsimError(f"{task.label}: {text}")

@@ -325,6 +325,17 @@ class Store:
                     (*values, _checksum(values)),
                 )
 
+    def copy_from(self, folder: Path) -> None:
+        """Take all finished tasks of another store that are not here yet, row by row as they are;
+        raises StochsimError for tasks with artifacts.
+        """
+        with closing(Store.open(folder)) as other, _explained(self.folder), self._connection:
+            rows = other._connection.execute("SELECT * FROM results ORDER BY hash").fetchall()
+            if any(row[5] is not None for row in rows):
+                raise StochsimError(f"{shown_path(folder)}: has artifacts, which are not copied")
+            marks = ", ".join("?" * 10)
+            self._connection.executemany(f"INSERT OR IGNORE INTO results VALUES ({marks})", rows)
+
     def set_about(self, facts: dict[str, str]) -> None:
         """Keep facts about the run: versions, machine, the study."""
         with _explained(self.folder), self._connection:

@@ -26,6 +26,9 @@ from stochsim.settings import NotWrittenError, StochsimError
 _ONE_THREAD = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
+_ENDS_WITHIN_S = 5.0
+"""What a worker without a job may take to end."""
+
 MOST_WORKERS = 1024
 """Worker processes of one run."""
 
@@ -49,7 +52,8 @@ class Message:
     """What a worker says: kind "progress" (done, total), "result" (result, artifact, seconds) or
     "error"/"crash" (text).
 
-    Of a worker that has gone the pool says "error" in its place.
+    Of a worker that has gone the pool says "gone" (text) in its place, and of one that it has ended
+    because it took too long "error".
     """
 
     kind: str
@@ -119,70 +123,134 @@ class Workers:
 
     run: a function of an importable module, which each worker calls with a job, the folder and a
     function (done, total) that reports progress; it returns the result (JSON values) and the path
-    of its artifact, or None.
+    of its artifact, or None. replaces: whether another worker starts in place of one that has gone.
+    limit_s: seconds after which a worker with a job is ended; None for no limit.
     """
 
-    def __init__(self, count: int, folder: Path, run: RunJob) -> None:
+    def __init__(
+        self,
+        count: int,
+        folder: Path,
+        run: RunJob,
+        *,
+        replaces: bool = False,
+        limit_s: float | None = None,
+    ) -> None:
         self._context = multiprocessing.get_context("spawn")
         self._folder = folder
         self._run = run
-        self._busy: dict[Connection, str | None] = {}
-        self._processes: list[Any] = []
-        before = {name: os.environ.get(name) for name in _ONE_THREAD}
-        os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
-        try:
-            for _ in range(count):
-                self._start()
-        finally:
-            for name, value in before.items():
-                os.environ.pop(name) if value is None else os.environ.update({name: value})
+        self._replaces = replaces
+        self._limit_s = limit_s
+        self._workers: dict[Connection, _Worker] = {}
+        for _ in range(count):
+            self._start()
 
     def _start(self) -> None:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(
             target=_serve, args=(theirs, str(self._folder), self._run), daemon=True
         )
-        with _main_module_hidden(), _interrupts_ignored():
+        with _one_thread(), _main_module_hidden(), _interrupts_ignored():
             process.start()
         theirs.close()
-        self._processes.append(process)
-        self._busy[ours] = None
+        self._workers[ours] = _Worker(process)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        for process in self._processes:
-            process.kill()
-        for process in self._processes:
-            process.join()
+    def __exit__(self, kind: object, *_: object) -> None:
+        """End the workers: those without a job by themselves, which gives back what their libraries
+        took of the system.
+        """
+        if kind is None:
+            for connection in self._workers:
+                connection.close()
+            for worker in self._workers.values():
+                worker.process.join(_ENDS_WITHIN_S if worker.job is None else 0)
+        for worker in self._workers.values():
+            worker.process.kill()
+        for worker in self._workers.values():
+            worker.process.join()
+
+    @property
+    def processes(self) -> list[Any]:
+        """The worker processes."""
+        return [worker.process for worker in self._workers.values()]
 
     @property
     def idle(self) -> int:
         """Workers without a job."""
-        return sum(job is None for job in self._busy.values())
+        return sum(worker.job is None for worker in self._workers.values())
 
     def give(self, task_hash: str, job: dict[str, Any]) -> None:
         """Send a job (JSON values, with its "hash") to an idle worker."""
-        connection = next(c for c, busy in self._busy.items() if busy is None)
-        self._busy[connection] = task_hash
+        connection = next(one for one, worker in self._workers.items() if worker.job is None)
+        self._workers[connection].begin(task_hash)
         with contextlib.suppress(BrokenPipeError):  # a worker that has gone: `messages` says so
             connection.send_bytes(json.dumps(job).encode())
 
     def messages(self, timeout_s: float = 0.5) -> Iterator[Message]:
-        """Messages that have come in; raises StochsimError when a worker without a job has gone."""
-        for connection in wait(list(self._busy), timeout_s):
+        """Messages that have come in; raises StochsimError when a worker without a job has gone,
+        for that is none of a job.
+        """
+        self._end_overdue()
+        for connection in wait(list(self._workers), timeout_s):
             assert isinstance(connection, Connection)
+            worker = self._workers[connection]
             try:
                 message = Message(**json.loads(connection.recv_bytes()))
             except (EOFError, ConnectionResetError):
-                task_hash = self._busy[connection]
-                if task_hash is None:
-                    raise StochsimError(_GONE.replace("its worker", "a worker")) from None
-                message = Message("error", task_hash, {"text": _GONE})
+                message = self._of_one_that_has_gone(connection, worker)
             if not message.is_progress:
-                self._busy[connection] = None
+                worker.job = None
             yield message
+
+    def _end_overdue(self) -> None:
+        if self._limit_s is None:
+            return
+        for worker in self._workers.values():
+            if worker.job is not None and time.monotonic() - worker.begun > self._limit_s:
+                worker.is_overdue = True
+                worker.process.kill()
+
+    def _of_one_that_has_gone(self, connection: Connection, worker: "_Worker") -> Message:
+        if worker.job is None:
+            raise StochsimError(_GONE.replace("its worker", "a worker"))
+        message = Message("gone", worker.job, {"text": _GONE})
+        if worker.is_overdue:
+            text = f"took longer than the time limit of {self._limit_s:g} s"
+            message = Message("error", worker.job, {"text": text})
+        if self._replaces:
+            del self._workers[connection]
+            connection.close()
+            worker.process.join()
+            self._start()
+        return message
+
+
+class _Worker:
+    """A worker process, its job and since when it has it."""
+
+    def __init__(self, process: Any) -> None:
+        self.process = process
+        self.job: str | None = None
+        self.begun = 0.0
+        self.is_overdue = False
+
+    def begin(self, job: str) -> None:
+        self.job, self.begun = job, time.monotonic()
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let processes that start here have one thread each."""
+    before = {name: os.environ.get(name) for name in _ONE_THREAD}
+    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 @contextlib.contextmanager

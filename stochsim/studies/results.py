@@ -23,6 +23,7 @@ from stochsim.studies.axes import column_axes
 from stochsim.studies.axis import Axis
 from stochsim.studies.chips import chip_at
 from stochsim.studies.cliffs import cliffs
+from stochsim.studies.custom.custom_run import CustomRun, is_custom
 from stochsim.studies.planner import Cell
 from stochsim.studies.result import ALL_KEYS, MEASURES, Result, measure_estimate
 from stochsim.studies.stored_effective import effective_estimates
@@ -368,9 +369,9 @@ def _survival_difference(d: Floats, blind: Floats, full: Floats, *other: Floats)
     return np.asarray(first - second)
 
 
-def open_run(run_folder: AnyPath) -> Results:
-    """Open a run and read its results; raises StochsimError where there is no run, or the store or
-    an artifact is damaged.
+def open_run(run_folder: AnyPath) -> Any:
+    """Open a run and read its results: Results, or a CustomRun of a study with axes. Raises
+    StochsimError where there is no run, or the store or an artifact is damaged.
 
     >>> import stochsim as ss
     >>> from stochsim.settings import write_toml
@@ -391,6 +392,25 @@ def open_run(run_folder: AnyPath) -> Results:
       cells    1 of 1 finished
       measure  8 stimuli × 100 reads of each
     """
+    store = _checked_store(run_folder)
+    if is_custom(store):
+        with store:
+            return CustomRun(store)
+    return Results(store)
+
+
+def open_results(run_folder: AnyPath) -> Results:
+    """The results of a run of a study with a grid; raises StochsimError as `open_run` does, and for
+    a study with axes.
+    """
+    store = _checked_store(run_folder)
+    if is_custom(store):
+        store.close()
+        raise StochsimError(f"{run_folder}: the run of a study with axes: `open_run` reads it")
+    return Results(store)
+
+
+def _checked_store(run_folder: AnyPath) -> Store:
     store = Store.open(as_path("run_folder", run_folder))
     store.check_artifacts()
-    return Results(store)
+    return store

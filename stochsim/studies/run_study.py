@@ -1,5 +1,6 @@
 """Run a sweep: the tasks of a study that are not yet stored, by the engine of runs."""
 
+import contextlib
 import json
 from collections.abc import Callable
 from contextlib import closing
@@ -8,19 +9,29 @@ from typing import Any
 
 from stochsim.hardware import Hardware
 from stochsim.runs import MOST_WORKERS, Progress, Store, Task, Workers, surroundings, work_off
-from stochsim.settings import AnyPath, as_path, check_whole, errors_in
+from stochsim.settings import AnyPath, SettingError, as_path, check_whole, errors_in
+from stochsim.studies.custom.custom_file import custom_study_of
+from stochsim.studies.custom.custom_study import CustomStudy
+from stochsim.studies.custom.run_custom_study import run_custom_study
 from stochsim.studies.needs import Needs, announce_needs, check_needs, needs_of
 from stochsim.studies.plan import Plan, by_priority, plan_study
 from stochsim.studies.study import Study
-from stochsim.studies.study_file import read_study
+from stochsim.studies.study_file import checked_study, read_study
 
 
-def run_sweep(study_path: AnyPath, run_folder: AnyPath, workers: int = 2) -> Path:
-    """Run the study in `study_path` into `run_folder`, going on where an earlier run stopped;
-    returns the folder.
+def run_sweep(
+    study: AnyPath | Study | CustomStudy,
+    run_folder: AnyPath,
+    workers: int = 2,
+    **options: Any,
+) -> Path:
+    """Run a study, or the one in a TOML file, into `run_folder`, going on where an earlier run
+    stopped; returns the folder.
 
-    Raises StochsimError for a bad study or run folder, before anything is written.
-    KeyboardInterrupt and kill lose only the tasks in progress, one per worker.
+    options: of a study with axes alone, see `custom.run_custom_study`, and `allow_code`, of a file
+    that names functions, see `custom.read_custom_study`. Raises StochsimError for a bad study or
+    run folder, before anything is written. KeyboardInterrupt and kill lose only the tasks in
+    progress, one per worker.
 
     >>> import stochsim as ss
     >>> from stochsim.settings import write_toml
@@ -38,17 +49,23 @@ def run_sweep(study_path: AnyPath, run_folder: AnyPath, workers: int = 2) -> Pat
     >>> len(ss.open_run("runs/study").rows)
     1
     """
-    path = as_path("study_path", study_path)
+    custom = custom_study_of(study, options.pop("allow_code", False))
+    if custom is not None:
+        return run_custom_study(custom, run_folder, workers, **options)
+    for name in options:
+        rule = "is an option of studies with axes"
+        raise SettingError.unknown(name, ("run_folder", "workers"), rule)
     folder = as_path("run_folder", run_folder)
     workers = check_whole("workers", workers, 1, MOST_WORKERS + 1)
-    study, hardware, plan = _planned(path)
+    given = study if isinstance(study, Study) else as_path("study", study)
+    study, hardware, plan = _planned(given)
     if not (folder / "store.sqlite").exists():
-        _check_needs(path, folder, study, plan, list(plan.tasks.values()), workers)
+        _check_needs(given, folder, study, plan, list(plan.tasks.values()), workers)
     with Store.create_or_open(folder) as store:
         store.check_artifacts()
         stored = store.hashes()
         missing = [task for task in plan.tasks.values() if task.hash not in stored]
-        _check_needs(path, folder, study, plan, missing, workers)
+        _check_needs(given, folder, study, plan, missing, workers)
         store.set_about(_facts(study, hardware))
         if missing:
             announce_needs(needs_of(study, missing, workers, len(plan.cells)))
@@ -58,16 +75,15 @@ def run_sweep(study_path: AnyPath, run_folder: AnyPath, workers: int = 2) -> Pat
     return folder
 
 
-def study_needs(study_path: AnyPath, run_folder: AnyPath, workers: int = 2) -> Needs:
+def study_needs(study: AnyPath | Study, run_folder: AnyPath, workers: int = 2) -> Needs:
     """What `run_sweep` with the same arguments would need; nothing runs, and nothing is written.
 
     Of a run that has begun, what is left of it. Raises StochsimError as `run_sweep` does, but not
     for a need that is too large.
     """
-    path = as_path("study_path", study_path)
     folder = as_path("run_folder", run_folder)
     workers = check_whole("workers", workers, 1, MOST_WORKERS + 1)
-    study, _, plan = _planned(path)
+    study, _, plan = _planned(study if isinstance(study, Study) else as_path("study", study))
     stored: set[str] = set()
     if (folder / "store.sqlite").exists():
         with closing(Store.open(folder)) as store:
@@ -76,15 +92,15 @@ def study_needs(study_path: AnyPath, run_folder: AnyPath, workers: int = 2) -> N
     return needs_of(study, missing, workers, len(plan.cells))
 
 
-def _planned(path: Path) -> tuple[Study, Hardware, Plan]:
-    study, hardware = read_study(path)
+def _planned(given: Path | Study) -> tuple[Study, Hardware, Plan]:
+    study, hardware = checked_study(given) if isinstance(given, Study) else read_study(given)
     return study, hardware, plan_study(study, hardware)
 
 
 def _check_needs(
-    path: Path, folder: Path, study: Study, plan: Plan, tasks: list[Task], workers: int
+    given: Path | Study, folder: Path, study: Study, plan: Plan, tasks: list[Task], workers: int
 ) -> None:
-    with errors_in(path):
+    with errors_in(given) if isinstance(given, Path) else contextlib.nullcontext():
         check_needs(needs_of(study, tasks, workers, len(plan.cells)), folder)
 
 

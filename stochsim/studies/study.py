@@ -45,6 +45,7 @@ from stochsim.studies.axis import value_text
 from stochsim.studies.axis_fields import check_widths_used, holds_axes
 from stochsim.studies.chip_sections import with_sections
 from stochsim.studies.chips import check_has_settings, chip_at, with_place
+from stochsim.studies.custom.custom_study import CustomStudy
 from stochsim.studies.format_checks import check_formats
 from stochsim.studies.grid import GridSettings
 from stochsim.studies.unused_settings import unused
@@ -177,7 +178,8 @@ class MeasureSettings(Settings):
 
 @holds_axes
 class Study(Settings):
-    """A sweep as written in a TOML file, format version 1.
+    """A sweep as written in a TOML file, format version 1; with `axes`, a study of parts of the
+    user's own, see `custom.CustomStudy`.
 
     >>> import stochsim as ss
     >>> study = ss.Study(
@@ -206,6 +208,12 @@ class Study(Settings):
     hardware: HardwareSettings
     grid: GridSettings
     measure: MeasureSettings = MeasureSettings()
+
+    def __new__(cls, *unnamed: Any, **parts: Any) -> Any:
+        """A CustomStudy of what has axes, of a network, data and measures of the user's own."""
+        if "axes" in parts:
+            return CustomStudy(*unnamed, **parts)
+        return super().__new__(cls)
 
     def __str__(self) -> str:
         """A card: model, data and chip, the grid's axes, training, what is measured."""

@@ -13,6 +13,13 @@ def read_study(path: Path) -> tuple[Study, Hardware]:
     """
     study = Study.read(path)
     with errors_in(path):
-        hardware = study.hardware.resolve(path.parent)
-        study.check(hardware)
+        return checked_study(study, path.parent)
+
+
+def checked_study(study: Study, folder: Path = Path()) -> tuple[Study, Hardware]:
+    """A study and its chip, whose file a relative path leads to from `folder`; raises SettingError
+    where they do not fit each other.
+    """
+    hardware = study.hardware.resolve(folder)
+    study.check(hardware)
     return study, hardware

@@ -142,28 +142,28 @@ def test_a_worker_that_has_gone_is_an_error_of_its_task(tmp_path: Path) -> None:
         assert pool.idle == 2
         pool.give("abc", dict(JOB))
         assert pool.idle == 1
-        os.kill(pool._processes[0].pid, signal.SIGKILL)
+        os.kill(pool.processes[0].pid, signal.SIGKILL)
         (message,) = pool.messages(60)
-    assert (message.kind, message.hash) == ("error", "abc")
+    assert (message.kind, message.hash) == ("gone", "abc")
     assert message.content["text"].startswith(
         "its worker ended without a word (killed, or out of memory?); what is stored stays"
     )
-    assert not any(process.is_alive() for process in pool._processes)
+    assert not any(process.is_alive() for process in pool.processes)
 
 
 def test_a_worker_that_has_gone_without_a_task_is_an_error_too(tmp_path: Path) -> None:
     with Workers(1, tmp_path, compute) as pool:
-        os.kill(pool._processes[0].pid, signal.SIGKILL)
+        os.kill(pool.processes[0].pid, signal.SIGKILL)
         with pytest.raises(StochsimError, match=r"^a worker ended without a word"):
             list(pool.messages(60))
 
 
 def test_a_task_for_a_worker_that_has_gone_is_not_lost_silently(tmp_path: Path) -> None:
     with Workers(1, tmp_path, compute) as pool:
-        os.kill(pool._processes[0].pid, signal.SIGKILL)
-        pool._processes[0].join()
+        os.kill(pool.processes[0].pid, signal.SIGKILL)
+        pool.processes[0].join()
         pool.give("abc", dict(JOB))
-        assert [message.kind for message in pool.messages(60)] == ["error"]
+        assert [message.kind for message in pool.messages(60)] == ["gone"]
 
 
 def test_the_environment_is_left_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,7 +191,7 @@ def test_a_worker_in_the_middle_of_a_long_task_ends_when_its_parent_is_killed(
         "with Workers(1, Path(sys.argv[1]), compute) as pool:\n"
         "    pool.give('abc', json.loads(sys.argv[2]))\n"
         "    while not list(pool.messages()): pass\n"
-        "    print(pool._processes[0].pid, flush=True); time.sleep(600)"
+        "    print(pool.processes[0].pid, flush=True); time.sleep(600)"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code, tmp_path, job], stdout=subprocess.PIPE, text=True

@@ -38,7 +38,7 @@ from stochsim.report.variants import (
 )
 from stochsim.report.verdict import verdict
 from stochsim.settings import AnyPath, StochsimError, as_path, counted
-from stochsim.studies import AXES, BIT_AXES, UNUSED_NORM, Results, column_axes, open_run
+from stochsim.studies import AXES, BIT_AXES, UNUSED_NORM, Results, column_axes, open_results
 
 _PAGE_DPI = 144
 _ONE_LINE_COLUMNS = 7  # more, and intervals go below their figures
@@ -100,7 +100,7 @@ def write_report(run: AnyPath | Results) -> Path:
     'report.html'
     """
     if not isinstance(run, Results):
-        with open_run(run) as results:
+        with open_results(run) as results:
             return write_report(results)
     write_results_csv(run, run.folder / "results.csv")
     write_timing_csv(run, run.folder / "timing.csv")

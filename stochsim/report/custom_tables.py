@@ -1,0 +1,112 @@
+"""A run of a study with axes as a table for the terminal, and its files."""
+
+import importlib.util
+import textwrap
+from pathlib import Path
+from typing import Any
+
+from stochsim.energy import format_energy
+from stochsim.posterior import Estimate
+from stochsim.report.console_tables import CONSOLE_COLUMNS
+from stochsim.settings import counted, ruled_columns
+from stochsim.studies import CustomRun, PointResult
+
+_MOST_ROWS = 60
+
+
+def custom_table(run: CustomRun) -> str:
+    """A table for the terminal: the axes that vary, measures with their intervals, joules of a
+    read; what failed, and doubts about prices, below it.
+
+    >>> import numpy as np
+    >>> import stochsim as ss
+    >>> from stochsim.report import custom_table
+    >>> def draws(stimuli, reads, key, width):
+    ...     return np.full((len(stimuli), reads, 1), width)
+    >>> def middle(samples, truth):
+    ...     return samples.values.mean(axis=(1, 2))
+    >>> study = ss.Study(
+    ...     sampler=draws, data=np.zeros((8, 1)), measures=[middle], axes={"width": [1.0, 3.0]}
+    ... )
+    >>> print(custom_table(ss.open_run(ss.run_sweep(study, "runs/table", workers=1))))
+    2 points of a sampler; n = 100 reads of each of 8 stimuli; [95 % interval over stimuli]
+    <BLANKLINE>
+    width             middle
+    ------------------------
+      1.0  1.00 [1.00, 1.00]
+      3.0  3.00 [3.00, 3.00]
+    """
+    varied = [name for name, values in run.axes.items() if len(values) > 1] or list(run.axes)
+    has_bill = any(row.joules_per_read == row.joules_per_read for row in run.rows)
+    heads = [*map(_head, varied), *run.measures, *(["energy"] if has_bill else [])]
+    rows = [_cells(row, varied, has_bill) for row in run.rows[:_MOST_ROWS]]
+    table = ruled_columns([heads, *rows], left=0) if rows else ["no point is finished"]
+    lines = [*_opening(run, varied), "", *table, *_closing(run)]
+    return "\n".join(
+        textwrap.fill(line, CONSOLE_COLUMNS, subsequent_indent="  ")
+        if len(line) > CONSOLE_COLUMNS and line not in table
+        else line
+        for line in lines
+    )
+
+
+def write_custom_results(run: CustomRun) -> list[Path]:
+    """Write results.csv, and results.parquet where pyarrow and pandas are installed, into the run's
+    folder; returns the paths.
+    """
+    paths = [run.write_csv(run.folder / "results.csv")]
+    if all(importlib.util.find_spec(name) for name in ("pandas", "pyarrow")):
+        paths.append(run.write_parquet(run.folder / "results.parquet"))
+    return paths
+
+
+def _opening(run: CustomRun, varied: list[str]) -> list[str]:
+    title = str(run.facts["title"]).removeprefix("study: ")
+    stimuli = counted(run.facts["stimuli"], "stimulus", "stimuli")
+    sizes = f"n = {run.facts['reads']:,} reads of each of {stimuli}"
+    fixed = [f"{_head(name)} {run.axes[name][0]}" for name in run.axes if name not in varied]
+    missing = run.planned - len(run.rows)
+    return [
+        f"{title}; {sizes}; [95 % interval over stimuli]",
+        *([f"at {', '.join(fixed)}"] if fixed else []),
+        *([f"{missing} of {run.planned} points are not finished"] if missing else []),
+    ]
+
+
+def _closing(run: CustomRun) -> list[str]:
+    more = len(run.rows) - _MOST_ROWS
+    failed = [f"failed: {text.strip().splitlines()[-1]}" for text in run.failed.values()]
+    flags = sorted({flag for row in run.rows for flag in row.flags})
+    notes = {
+        name: one.reason for row in run.rows for name, one in row.estimates.items() if one.reason
+    }
+    return [
+        *([f"… and {more} more, in results.csv"] if more > 0 else []),
+        *([""] if failed or flags or notes else []),
+        *(f"{name} n/a: {reason}" for name, reason in notes.items()),
+        *failed[:3],
+        *([f"… {len(failed)} points failed"] if len(failed) > 3 else []),
+        *(f"flag: {flag}" for flag in flags[:6]),
+        *([f"… {len(flags)} flags, in results.csv"] if len(flags) > 6 else []),
+    ]
+
+
+def _cells(row: PointResult, varied: list[str], has_bill: bool) -> list[str]:
+    joules = [format_energy(row.joules_per_read)] if has_bill else []
+    axes = [_value(row.point[name]) for name in varied]
+    return [*axes, *map(_estimate, row.estimates.values()), *joules]
+
+
+def _estimate(one: Estimate) -> str:
+    if not one.available:
+        return "n/a"
+    digits = ".2f" if 0.01 <= abs(one.value) < 1000 or one.value == 0 else ".3g"
+    return format(one, digits)
+
+
+def _value(value: Any) -> str:
+    return "none" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _head(name: str) -> str:
+    return name.removeprefix("hardware.")

@@ -1,0 +1,105 @@
+"""What the axes of a study of one's own may name, and what a value on one does."""
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from stochsim.hardware import Hardware, load_hardware
+from stochsim.settings import SettingError
+
+WIDTHS = ("weight_bits", "input_bits", "output_bits")
+CONVERSION = (
+    "weight_format",
+    "input_format",
+    "output_format",
+    "weight_scales",
+    "weight_rounding",
+    "ranges",
+    "input_grids",
+    "weight_grids",
+)
+"""Axes that name how a torch module is converted: see `convert`."""
+_FORMATS = {"weight_format": "weights", "input_format": "inputs", "output_format": "outputs"}
+READING = ("reads", "key", "chip_key", "noise")
+"""Axes of how a chip is made and read; noise: `sigma_scale` of a network that has a sigma."""
+GIVEN = ("stimuli", "reads", "key", "hardware")
+"""What a network or sampler that is a function may ask for by its parameters' names."""
+
+
+class Parameters(NamedTuple):
+    """What a function can be called with: its parameters' names, and whether it takes any."""
+
+    names: tuple[str, ...]
+    takes_any: bool
+    needed: tuple[str, ...]
+
+    @classmethod
+    def of(cls, function: Callable[..., Any]) -> "Parameters":
+        """Those of a function; none of one that does not say."""
+        try:
+            found = inspect.signature(function).parameters.values()
+        except (TypeError, ValueError):
+            return cls((), True, ())
+        named = [one for one in found if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
+        return cls(
+            tuple(one.name for one in named),
+            any(one.kind is one.VAR_KEYWORD for one in found),
+            tuple(one.name for one in named if one.default is one.empty),
+        )
+
+
+def check_axes(
+    names: Iterable[str], parameters: Parameters | None, converts: bool, on_chip: bool
+) -> None:
+    """Raise SettingError for an axis that names nothing.
+
+    parameters: of the network or sampler, where it is a function. converts: whether a torch module
+    is converted; on_chip: whether a network runs on a chip.
+    """
+    own = () if parameters is None else parameters.names
+    known = [*own, "key", "reads", "hardware", "bits", *WIDTHS]
+    known += ["chip_key", "noise"] if on_chip else []
+    known += ["format", *CONVERSION] if converts else []
+    for name in names:
+        is_setting = name.startswith("hardware.")
+        is_taken = parameters is not None and parameters.takes_any
+        if name not in known and not is_setting and not is_taken:
+            choices = [one for one in known if one not in ("stimuli",)] + ["hardware.array.rows"]
+            rule = "is neither a setting of the chip (hardware.…), of the conversion or of reads"
+            raise SettingError.unknown(name, choices, rule, section=("axes",))
+
+
+def hardware_at(base: Hardware | None, point: Mapping[str, Any]) -> Hardware | None:
+    """The chip at a point; raises SettingError for settings that it cannot have.
+
+    >>> import stochsim as ss
+    >>> from stochsim.studies import hardware_at
+    >>> chip = hardware_at(ss.load_hardware("rram-array", bits=4), {"hardware.array.adc.bits": 6})
+    >>> chip.array.adc.bits
+    6
+    """
+    if "hardware" in point:
+        base = load_hardware(point["hardware"])
+    settings = {
+        name.removeprefix("hardware."): value
+        for name, value in point.items()
+        if name.startswith("hardware.")
+    }
+    widths = dict.fromkeys(WIDTHS, point["bits"]) if "bits" in point else {}
+    widths |= {name: point[name] for name in WIDTHS if name in point}
+    if base is None:
+        if named := [*settings, *widths]:
+            rule = "is a setting of a chip, and the study has no hardware"
+            raise SettingError.of(named[0], rule=rule, section=("axes",))
+        return None
+    found = base.with_precision(**widths) if widths else base
+    return found.with_(settings) if settings else found
+
+
+def conversion_at(point: Mapping[str, Any]) -> dict[str, Any]:
+    """Keyword arguments of `convert` at a point."""
+    options = {name: point[name] for name in CONVERSION if name in point and name not in _FORMATS}
+    formats = {side: point[name] for name, side in _FORMATS.items() if point.get(name) is not None}
+    if point.get("format") is not None:
+        formats = {"weights": point["format"], "inputs": point["format"]} | formats
+    return options | ({"formats": formats} if formats else {})

@@ -1,0 +1,50 @@
+"""Small studies of a user's own parts; functions stand here, where worker processes find them."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+import stochsim as ss
+from stochsim.studies import CustomStudy
+
+
+def gaussian(stimuli, reads, key, width=1.0, shift=0.0):
+    """Draws about the stimuli, of this width."""
+    draws = np.random.default_rng(key).normal(size=(len(stimuli), reads, stimuli.shape[1]))
+    return stimuli[:, None] + shift + width * draws
+
+
+def mean_square(samples, truth):
+    """Of the reads' distance from the truth, by stimulus."""
+    return ((samples.values - truth[:, None]) ** 2).mean(axis=(1, 2))
+
+
+def slow(stimuli, reads, key, seconds):
+    """Draws, after a while."""
+    time.sleep(seconds)
+    return gaussian(stimuli, reads, key)
+
+
+STIMULI = np.linspace(-1, 1, 12).reshape(6, 2)
+
+
+def sampler_study(axes: Mapping[str, Any] | None = None, **parts: Any) -> CustomStudy:
+    """Of draws about six stimuli of two numbers each."""
+    given = {
+        "sampler": gaussian,
+        "data": (STIMULI, STIMULI),
+        "measures": [mean_square],
+        "axes": {"width": [0.5, 1.0], "key": [0, 1]} if axes is None else axes,
+        "reads": 50,
+    }
+    return ss.Study(**(given | parts))
+
+
+def linear_program(bits: int = 4) -> tuple[ss.Program, np.ndarray]:
+    """A program of three neurons, and stimuli for it."""
+    from stochsim.program import random_program
+
+    program, inputs = random_program((6, 3), (bits, bits, bits), sigma=0.5)
+    return program, np.repeat(inputs["layer 1"], 4, axis=0)
