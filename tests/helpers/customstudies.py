@@ -1,5 +1,7 @@
 """Small studies of a user's own parts; functions stand here, where worker processes find them."""
 
+import os
+import signal
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -42,9 +44,28 @@ def sampler_study(axes: Mapping[str, Any] | None = None, **parts: Any) -> Custom
     return ss.Study(**(given | parts))
 
 
-def linear_program(bits: int = 4) -> tuple[ss.Program, np.ndarray]:
-    """A program of three neurons, and stimuli for it."""
+def linear_program() -> tuple[ss.Program, np.ndarray]:
+    """A program of three noisy neurons of 4 bits, and stimuli in the midst of its range."""
     from stochsim.program import random_program
 
-    program, inputs = random_program((6, 3), (bits, bits, bits), sigma=0.5)
-    return program, np.repeat(inputs["layer 1"], 4, axis=0)
+    program, inputs = random_program((6, 3), (4, 4, 4), sigma=2.0)
+    return program, np.zeros((4, inputs["layer 1"].shape[1]))
+
+
+def failing(stimuli, reads, key, fails):
+    """Draws, or an error of the user's own."""
+    if fails == "error":
+        raise ValueError("no such sampler")
+    if fails == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return gaussian(stimuli, reads, key)
+
+
+def killed_once(stimuli, reads, key, mark):
+    """Draws; the first process that is asked for them ends without a word."""
+    try:
+        os.close(os.open(mark, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return gaussian(stimuli, reads, key)
+    os.kill(os.getpid(), signal.SIGKILL)
+    return None

@@ -67,7 +67,9 @@ class CustomRun:
         plan = json.loads(about[PLAN])
         done = store.hashes()
         self.planned = len(plan)
-        self.rows = [PointResult.stored(store.row(name).result) for name in plan if name in done]
+        self.rows = [
+            PointResult.stored(store.row(name).result, self.axes) for name in plan if name in done
+        ]
 
     @property
     def axes(self) -> dict[str, list[Any]]:
@@ -198,11 +200,11 @@ class CustomRun:
         if self.measures[measure]["statistic"] != "mean":
             rule = "is no mean over stimuli, so its difference has no interval of pairs"
             raise SettingError.of("measure", measure, rule)
-        there = {json.dumps(row.point): row.per_stimulus[measure] for row in other.rows}
+        there = {_place(row): row.per_stimulus[measure] for row in other.rows}
         pairs = {
-            point_text(row.point): (row.per_stimulus[measure], there[json.dumps(row.point)])
+            point_text(row.point): (row.per_stimulus[measure], there[_place(row)])
             for row in self.rows
-            if json.dumps(row.point) in there
+            if _place(row) in there
         }
         if not pairs:
             raise SettingError.of("other", rule="has no point in common with this run")
@@ -256,6 +258,10 @@ def needed(name: str) -> Any:
         raise StochsimError(
             f"this needs the package {name}: pip install 'stochsim[frames]'"
         ) from None
+
+
+def _place(row: PointResult) -> str:
+    return json.dumps(row.point, sort_keys=True)
 
 
 def _coordinate(value: Any) -> Any:

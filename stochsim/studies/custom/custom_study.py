@@ -39,10 +39,10 @@ class CustomStudy:
     name, and with `stimuli`, `reads`, `key` and `hardware` where they ask for these. data: see
     `study_data`. examples: stimuli that grids are fitted on; None for those of the data. hardware:
     a Hardware, or the name of a preset or chip file. measures: names of STANDARD_MEASURES,
-    functions of (samples, truth), and Measures. reference: a Reference, or independent draws (stimulus, draw,
-    neuron) of each stimulus's posterior. against: reads (stimulus, read, neuron) of the network
-    before quantisation, for survival; None where it follows from the network. reads: of each
-    stimulus; key: of them.
+    functions of (samples, truth), and Measures. reference: a Reference, or independent draws
+    (stimulus, draw, neuron) of each stimulus's posterior. against: reads (stimulus, read, neuron)
+    of the network before quantisation, for survival; None where it follows from the network. reads:
+    of each stimulus; key: of them.
 
     axes: values by axis, each combination a point; or points, one by one, as `zipped_points`,
     `random_points` and `sobol_points` make them. An axis names a setting of the chip

@@ -1,7 +1,7 @@
 """A finished point of a study with axes, as its run stores it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,11 +29,11 @@ class PointResult:
     per_stimulus: Mapping[str, Floats]
 
     @classmethod
-    def stored(cls, result: Mapping[str, Any]) -> "PointResult":
-        """The one that a row of a store holds."""
+    def stored(cls, result: Mapping[str, Any], axes: Iterable[str]) -> "PointResult":
+        """The one that a row of a store holds, its axes in this order."""
         bill = result["bill"] or {}
         return cls(
-            result["point"],
+            {name: result["point"][name] for name in axes},
             {name: _estimate(one) for name, one in result["measures"].items()},
             float(bill.get("joules_per_read", math.nan)),
             float(bill.get("seconds_per_read", math.nan)),
