@@ -58,6 +58,7 @@ def test_there_is_something_to_run() -> None:
         "few_bit_weights",
         "formats_of_networks",
         "number_formats",
+        "own_studies",
         "silicon",
         "posterior",
         "quantised_networks",

@@ -1,7 +1,7 @@
 """What the axes of a study of one's own may name, and what a value on one does."""
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 from stochsim.hardware import Hardware, load_hardware
@@ -49,23 +49,32 @@ class Parameters(NamedTuple):
 
 
 def check_axes(
-    names: Iterable[str], parameters: Parameters | None, converts: bool, on_chip: bool
+    names: Collection[str],
+    parameters: Parameters | None,
+    *,
+    converts: bool,
+    on_chip: bool,
+    has_hardware: bool,
 ) -> None:
     """Raise SettingError for an axis that names nothing.
 
     parameters: of the network or sampler, where it is a function. converts: whether a torch module
-    is converted; on_chip: whether a network runs on a chip.
+    is converted; on_chip: whether a network runs on a chip; has_hardware: whether there is a chip
+    at all, whose settings a sampler may ask for.
     """
     own = () if parameters is None else parameters.names
-    known = [*own, "key", "reads", "hardware", "bits", *WIDTHS]
+    has_hardware = has_hardware or "hardware" in names
+    known = [*own, "key", "reads", "hardware", *(("bits", *WIDTHS) if has_hardware else ())]
     known += ["chip_key", "noise"] if on_chip else []
     known += ["format", *CONVERSION] if converts else []
     for name in names:
-        is_setting = name.startswith("hardware.")
+        is_setting = name.startswith("hardware.") and has_hardware
         is_taken = parameters is not None and parameters.takes_any
         if name not in known and not is_setting and not is_taken:
-            choices = [one for one in known if one not in ("stimuli",)] + ["hardware.array.rows"]
-            rule = "is neither a setting of the chip (hardware.…), of the conversion or of reads"
+            choices = [one for one in known if one != "stimuli"]
+            rule = "is no setting of the chip (hardware.…), of the conversion or of reads"
+            if not has_hardware:
+                rule = "is no parameter of the function, and the study has no hardware"
             raise SettingError.unknown(name, choices, rule, section=("axes",))
 
 
@@ -88,9 +97,6 @@ def hardware_at(base: Hardware | None, point: Mapping[str, Any]) -> Hardware | N
     widths = dict.fromkeys(WIDTHS, point["bits"]) if "bits" in point else {}
     widths |= {name: point[name] for name in WIDTHS if name in point}
     if base is None:
-        if named := [*settings, *widths]:
-            rule = "is a setting of a chip, and the study has no hardware"
-            raise SettingError.of(named[0], rule=rule, section=("axes",))
         return None
     found = base.with_precision(**widths) if widths else base
     return found.with_(settings) if settings else found

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -15,7 +16,6 @@ from stochsim.settings import (
     as_path,
     check_flag,
     errors_in,
-    explained,
     read_toml,
 )
 from stochsim.studies.custom.custom_study import CustomStudy
@@ -43,7 +43,6 @@ _KEYS = (
     "skip",
 )
 _DESIGNS = ("grid", "zip", "random", "sobol")
-_MOST_BYTES = 2**34
 
 
 def read_custom_study(path: AnyPath, allow_code: bool = False) -> CustomStudy:
@@ -147,13 +146,12 @@ def _data(folder: Path, table: dict[str, Any]) -> StudyData:
     name = table["data"]
     if not isinstance(name, str) or not name.endswith(".npz"):
         raise SettingError.of("data", name, "should be the name of an npz file")
-    path = folder / name
-    with explained(path):
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                found = {one: arrays[one] for one in arrays.files}
-        except (ValueError, OSError, EOFError, KeyError) as error:
-            raise SettingError.of("data", name, f"cannot be read ({error})") from None
+    try:
+        with open(folder / name, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+            found = {one: arrays[one] for one in arrays.files}
+    except (ValueError, OSError, EOFError, KeyError, BadZipFile) as error:
+        rule = f"cannot be read ({getattr(error, 'strerror', None) or error})"
+        raise SettingError.of("data", name, rule) from None
     return study_data(found)
 
 

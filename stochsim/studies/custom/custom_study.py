@@ -9,6 +9,7 @@ import numpy as np
 
 from stochsim.hardware import HARDWARE_RULE, Hardware, load_hardware
 from stochsim.models import Reference
+from stochsim.program import Program
 from stochsim.runs import Task
 from stochsim.settings import (
     SettingError,
@@ -155,16 +156,22 @@ class CustomStudy:
 
     def _check_names(self) -> None:
         on_chip = isinstance(self.subject, ChipSubject)
+        if on_chip and self.hardware is None and "hardware" not in self.axes:
+            rule = "a network needs a chip to run on: a Hardware or the name of a preset"
+            raise SettingError.missing("hardware", rule)
         parameters = self.subject.parameters
         network = self.subject.network if isinstance(self.subject, ChipSubject) else None
-        check_axes(self.axes, parameters, on_chip and not hasattr(network, "wiring"), on_chip)
+        check_axes(
+            self.axes,
+            parameters,
+            converts=on_chip and not isinstance(network, Program),
+            on_chip=on_chip,
+            has_hardware=self.hardware is not None,
+        )
         for name in self.axes:
             if name in COLUMNS or name in [one.name for one in self.measures]:
                 rule = "is the name of a measure or column, too"
                 raise SettingError.of(name, rule=rule, section=("axes",))
-        if on_chip and self.hardware is None and "hardware" not in self.axes:
-            rule = "a network needs a chip to run on: a Hardware or the name of a preset"
-            raise SettingError.missing("hardware", rule)
         given = {*(self.axes), "stimuli", "reads", "key", "hardware"}
         for name in parameters.needed if parameters else ():
             if name not in given:

@@ -38,7 +38,7 @@ class PointResult:
             float(bill.get("joules_per_read", math.nan)),
             float(bill.get("seconds_per_read", math.nan)),
             bill.get("parts_j", {}),
-            tuple(bill.get("flags", ())),
+            (*bill.get("flags", ()), *result["warnings"]),
             {name: unpacked(one) for name, one in result["per_stimulus"].items()},
         )
 

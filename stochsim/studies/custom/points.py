@@ -1,6 +1,7 @@
 """One point of a study: its samples, measured and billed; the result is JSON values."""
 
 import base64
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,7 +31,9 @@ def measured(study: CustomStudy, point: Mapping[str, Any]) -> dict[str, Any]:
     key = fold_in(int(point.get("key", study.key)), "reads")
     reads = int(point.get("reads", study.reads))
     asked = Asked(point, hardware_at(study.hardware, point), study.data, reads, key)
-    samples, bill = study.subject.reads(asked)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        samples, bill = study.subject.reads(asked)
     evidence = Evidence(
         samples,
         study.data.truth,
@@ -45,6 +48,7 @@ def measured(study: CustomStudy, point: Mapping[str, Any]) -> dict[str, Any]:
         "measures": {name: _estimate(one) for name, (_, one) in taken.items()},
         "per_stimulus": {name: packed(array) for name, (array, _) in taken.items()},
         "bill": None if bill is None else _bill(bill),
+        "warnings": [str(one.message) for one in said if issubclass(one.category, UserWarning)],
     }
 
 

@@ -1,9 +1,10 @@
 """What a study samples from: a network on a chip, or a sampler of the user's."""
 
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,8 +17,8 @@ from stochsim.settings import SettingError, StochsimError
 from stochsim.studies.custom.axis_targets import GIVEN, Parameters, conversion_at
 from stochsim.studies.custom.data import StudyData
 
-_KEPT = 4
-"""Networks that a worker keeps at hand."""
+_KEPT = 12
+"""Networks, as they are and quantised, and their reads in float that a worker keeps at hand."""
 
 
 @dataclass
@@ -49,6 +50,13 @@ class Asked:
         return taken | {name: known[name] for name in GIVEN if name in parameters.names}
 
 
+class _Kept(NamedTuple):
+    """Something that was made, and the warnings that this gave."""
+
+    value: Any
+    said: list[warnings.WarningMessage]
+
+
 @dataclass
 class ChipSubject:
     """A network that runs on a chip: a torch module, a network that `train` made, a Program, or a
@@ -58,7 +66,7 @@ class ChipSubject:
     network: Any
     parameters: Parameters | None
     examples: Any
-    _kept: dict[str, Any] = field(default_factory=dict, repr=False)
+    _kept: dict[str, _Kept] = field(default_factory=dict, repr=False)
 
     def reads(self, asked: Asked) -> tuple[Reads, Bill | None]:
         """Reads (stimulus, read, …) of all stimuli, and their bill."""
@@ -111,12 +119,18 @@ class ChipSubject:
         return self._keep(name, lambda: _programmed(network, asked, examples, options))
 
     def _keep(self, name: str, make: Callable[[], Any]) -> Any:
-        """What was made under a name, made anew where it is not at hand any more."""
+        """What was made under a name, made anew where it is not at hand any more; what was warned
+        of then is warned of now.
+        """
         if name not in self._kept:
-            while len(self._kept) >= 3 * _KEPT:
+            while len(self._kept) >= _KEPT:
                 self._kept.pop(next(iter(self._kept)))
-            self._kept[name] = make()
-        return self._kept[name]
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("always")
+                self._kept[name] = _Kept(make(), said)
+        for one in self._kept[name].said:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+        return self._kept[name].value
 
 
 @dataclass
