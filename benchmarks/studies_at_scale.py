@@ -64,10 +64,9 @@ def busy_study(points: int, seconds: float) -> CustomStudy:
 
 def study_of(sampler: Callable[..., Any], axes: dict[str, Any]) -> CustomStudy:
     """Of a sampler, on eight stimuli of nothing."""
-    found: CustomStudy = ss.Study(
+    return CustomStudy(
         sampler=sampler, data=np.zeros((8, 1)), measures=[spread], axes=axes, reads=4
     )
-    return found
 
 
 def seconds_of(work: Callable[..., object], *given: Any) -> float:
