@@ -52,6 +52,11 @@ def add_to(commands: Any) -> None:
     axes.add_argument(
         "--limit-s", type=float, metavar="S", help="seconds after which a point is given up"
     )
+    axes.add_argument(
+        "--dask",
+        metavar="ADDRESS",
+        help="measure on the workers of this Dask scheduler, which share the run's folder",
+    )
     sweep.set_defaults(command=_sweep)
     merge = commands.add_parser(
         "merge", help="join runs of the shards of one study", description=_merge.__doc__
@@ -92,7 +97,7 @@ def _sweep(args: argparse.Namespace) -> None:
         custom = custom_study_of(args.study, args.allow_code)
         print(dry_run(custom) if custom else study_needs(args.study, folder, args.workers))
         return
-    names = ("allow_code", "shard", "retries", "limit_s")
+    names = ("allow_code", "shard", "retries", "limit_s", "dask")
     given = {name: getattr(args, name) for name in names}
     options = {name: value for name, value in given.items() if value not in (None, False)}
     run_sweep(args.study, folder, args.workers, **options)

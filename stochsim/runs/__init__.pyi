@@ -1,11 +1,14 @@
+from .dask_workers import DaskWorkers as DaskWorkers
 from .environment import processor as processor
 from .environment import surroundings as surroundings
 from .kernel_warm_up import WarmUp as WarmUp
 from .kernel_warm_up import kernel_cache as kernel_cache
 from .kernel_warm_up import usable_cores as usable_cores
 from .kernel_warm_up import warm_up as warm_up
+from .pool import Pool as Pool
 from .progress import Progress as Progress
 from .scheduler import Failures as Failures
+from .scheduler import take_up as take_up
 from .scheduler import work_off as work_off
 from .store import Row as Row
 from .store import Store as Store

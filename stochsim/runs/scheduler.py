@@ -7,11 +7,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from stochsim.runs.dask_workers import left_behind
+from stochsim.runs.pool import Pool
 from stochsim.runs.progress import Progress
 from stochsim.runs.store import Store
 from stochsim.runs.task import Task
 from stochsim.runs.waiting import WaitingTasks
-from stochsim.runs.workers import Message, WorkerCrash, Workers
+from stochsim.runs.workers import Message, WorkerCrash
 from stochsim.settings import StochsimError
 
 
@@ -40,7 +42,7 @@ def work_off(
     missing: Sequence[Task],
     tasks: Mapping[str, Task],
     store: Store,
-    pool: Workers,
+    pool: Pool,
     progress: Progress,
     failures: Failures | None = None,
 ) -> None:
@@ -73,6 +75,14 @@ def work_off(
                 progress.again(task.hash)
                 continue
             progress.finished(task.hash)
+
+
+def take_up(tasks: Mapping[str, Task], store: Store) -> None:
+    """Store what workers of a cluster have left in a run's folder: results of these tasks."""
+    done = store.hashes()
+    for message in left_behind(store.folder):
+        if message.hash in tasks and message.hash not in done:
+            _store_result(tasks[message.hash], message, store)
 
 
 def _job(task: Task, store: Store) -> dict[str, object]:

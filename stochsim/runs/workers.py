@@ -38,6 +38,8 @@ _GONE = (
 )
 
 
+TOO_LONG = "took longer than the time limit of {:g} s"
+
 RunJob = Callable[
     [dict[str, Any], Path, Callable[[int, int], None]], tuple[dict[str, Any], Path | None]
 ]
@@ -99,23 +101,32 @@ def _run_job(connection: Connection, folder: Path, job: dict[str, Any], run: Run
             last[0] = time.monotonic()
             say("progress", done=done, total=total)
 
+    kind, content = answer_of(run, job, folder, progress)
+    say(kind, **content)
+
+
+def answer_of(
+    run: RunJob, job: dict[str, Any], folder: Path, progress: Callable[[int, int], None]
+) -> tuple[str, dict[str, Any]]:
+    """Kind and content of the message that a job ends with (see `Message`)."""
     started = time.perf_counter()
     try:
         result, artifact = run(job, folder, progress)
-        say(
-            "result",
-            result=result,
-            artifact=str(artifact) if artifact else None,
-            seconds=time.perf_counter() - started,
-        )
     except NotWrittenError as error:
-        say("error", text=f"{error}; what is stored stays readable")
+        return "error", {"text": f"{error}; what is stored stays readable"}
     except StochsimError as error:
-        say("error", text=str(error))
+        return "error", {"text": str(error)}
     except (OSError, SafetensorError) as error:  # a full disk shows as either
-        say("error", text=f"{folder}: cannot be written ({error}); what is stored stays readable")
+        text = f"{folder}: cannot be written ({error}); what is stored stays readable"
+        return "error", {"text": text}
     except Exception:
-        say("crash", text=traceback.format_exc())
+        return "crash", {"text": traceback.format_exc()}
+    path = str(artifact) if artifact else None
+    return "result", {
+        "result": result,
+        "artifact": path,
+        "seconds": time.perf_counter() - started,
+    }
 
 
 class Workers:
@@ -218,8 +229,7 @@ class Workers:
             raise StochsimError(_GONE.replace("its worker", "a worker"))
         message = Message("gone", worker.job, {"text": _GONE})
         if worker.is_overdue:
-            text = f"took longer than the time limit of {self._limit_s:g} s"
-            message = Message("error", worker.job, {"text": text})
+            message = Message("error", worker.job, {"text": TOO_LONG.format(self._limit_s)})
         if self._replaces:
             del self._workers[connection]
             connection.close()

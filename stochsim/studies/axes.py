@@ -266,6 +266,7 @@ TAKEN = frozenset(
         "d_full",
         "d_full_best",
         "d_projections",
+        "dask",
         "data",
         "directions",
         "dry_run",

@@ -12,12 +12,14 @@ import cloudpickle
 
 from stochsim.runs import (
     MOST_WORKERS,
+    DaskWorkers,
     Failures,
     Progress,
     Store,
     Task,
     Workers,
     surroundings,
+    take_up,
     work_off,
 )
 from stochsim.settings import (
@@ -73,15 +75,18 @@ def run_custom_study(
     shard: str | None = None,
     retries: int = 1,
     limit_s: float | None = None,
+    dask: str | None = None,
 ) -> Path:
     """Measure the points of a study into a folder, going on where an earlier run stopped; returns
     the folder.
 
     shard: "2/8" for the second of eight parts, each in a folder of its own, which `merge_runs` puts
     together. retries: how often a point is tried again whose worker ended without a word. limit_s:
-    seconds after which a point is given up. A point that fails is kept with its error, and all
-    others are measured; the next run tries it again. Raises StochsimError for a folder of another
-    kind, and parts that cannot be sent to workers; KeyboardInterrupt loses the points in progress.
+    seconds after which a point is given up. dask: the address of a Dask scheduler, whose workers
+    take the place of processes here; they should see the folder (see `runs.DaskWorkers`). A point
+    that fails is kept with its error, and all others are measured; the next run tries it again.
+    Raises StochsimError for a folder of another kind, and parts that cannot be sent to workers;
+    KeyboardInterrupt loses the points in progress.
 
     >>> import numpy as np
     >>> import stochsim as ss
@@ -102,24 +107,35 @@ def run_custom_study(
     part = None if shard is None else Shard.named(shard)
     failures = Failures(check_whole("retries", retries, 0, 1000))
     limit_s = None if limit_s is None else check_positive("limit_s", limit_s)
-    job = functools.partial(run_point, sent(study))
+    parts = sent(study)
     tasks = study.tasks if part is None else part.tasks(study.tasks)
     if not tasks:
         rule = f"has no points: there are {len(study.points)} in all"
         raise SettingError.of("shard", shard, rule)
     with Store.create_or_open(folder) as store:
         store.set_about(_facts(study, tasks, part))
+        take_up(tasks, store)
         stored = store.hashes()
         missing = [task for name, task in tasks.items() if name not in stored]
         if missing:
-            bar = closing(Progress(len(tasks), len(tasks) - len(missing), missing))
             count = min(workers, len(missing))
-            with Workers(count, folder, job, replaces=True, limit_s=limit_s) as pool, bar as shown:
+            with (
+                _pool(parts, folder, count, dask, limit_s) as pool,
+                closing(Progress(len(tasks), len(tasks) - len(missing), missing)) as shown,
+            ):
                 try:
                     work_off(missing, tasks, store, pool, shown, failures)
                 finally:
                     store.set_about({FAILED: json.dumps(failures.texts)})
     return folder
+
+
+def _pool(parts: bytes, folder: Path, workers: int, dask: str | None, limit_s: float | None) -> Any:
+    """Worker processes here, or those of a cluster."""
+    if dask is not None:
+        return DaskWorkers(dask, folder, run_point, parts, limit_s=limit_s)
+    job = functools.partial(run_point, parts)
+    return Workers(workers, folder, job, replaces=True, limit_s=limit_s)
 
 
 def sent(study: CustomStudy) -> bytes:
