@@ -33,8 +33,8 @@ def custom_table(run: CustomRun) -> str:
     <BLANKLINE>
     width             middle
     ------------------------
-      1.0  1.00 [1.00, 1.00]
-      3.0  3.00 [3.00, 3.00]
+        1  1.00 [1.00, 1.00]
+        3  3.00 [3.00, 3.00]
     """
     varied = [name for name, values in run.axes.items() if len(values) > 1] or list(run.axes)
     has_bill = any(row.joules_per_read == row.joules_per_read for row in run.rows)

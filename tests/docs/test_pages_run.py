@@ -5,8 +5,10 @@ other commands the arguments are parsed, and the files that they name are read.
 import re
 import shlex
 import shutil
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from documents import (
     PAGES,
@@ -26,7 +28,7 @@ from stochsim.cli.command_line import build_parser
 from stochsim.hardware import Hardware
 from stochsim.search import OptimizeFile
 from stochsim.settings import read_toml
-from stochsim.studies import Study
+from stochsim.studies import Study, read_custom_study
 
 QUICK = {"--help", "--version", "hardware", "energy", "examples"}
 """First words after `stochsim` of commands that end at once."""
@@ -67,7 +69,7 @@ def test_there_is_something_to_run() -> None:
         "train_converted",
     }
     assert {command[1] for command in COMMANDS} >= {*QUICK, "sweep", "optimize", "report"}
-    assert {"my_chip.toml", "my_study.toml"} == set(FILES)
+    assert {"my_chip.toml", "my_own_study.toml", "my_study.toml"} == set(FILES)
 
 
 @pytest.mark.usefixtures("workplace")
@@ -104,13 +106,19 @@ def _exit_code(words: list[str]) -> int:
 
 @pytest.mark.usefixtures("workplace")
 @pytest.mark.parametrize("name", FILES)
-def test_toml_files_are_valid(name: str) -> None:
+def test_toml_files_are_valid(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
     table = read_toml(Path(name))
     if "search" in table:
         OptimizeFile.from_table(table)
     elif "grid" in table:
         study = Study.read(name)
         study.check(study.hardware.resolve(Path()))
+    elif "axes" in table:  # whose functions and data are the reader's
+        lines = [f"def {function}(*given):\n    return None\n" for function in ("build", "margin")]
+        Path("my_networks.py").write_text("".join(lines))
+        np.savez(table["data"], stimuli=np.zeros((3, 2)), truth=np.zeros(3, int))
+        assert len(read_custom_study(name, allow_code=True).points) == 6
     else:
         assert Hardware.read(name).name == table["name"]
 

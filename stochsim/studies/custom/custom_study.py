@@ -1,5 +1,6 @@
 """A study of a user's own parts: a network or sampler, data, reference and measures, over axes."""
 
+import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
@@ -80,8 +81,8 @@ class CustomStudy:
         self,
         *,
         axes: Mapping[str, Iterable[Any]] | Sequence[Point],
-        data: Any,
-        measures: Sequence[str | Callable[..., Any] | Measure],
+        data: Any = None,
+        measures: Sequence[str | Callable[..., Any] | Measure] = (),
         network: Any = None,
         sampler: Callable[..., Any] | None = None,
         hardware: Hardware | str | None = None,
@@ -91,7 +92,11 @@ class CustomStudy:
         reads: int = 100,
         key: int = 0,
         skip: Sequence[Mapping[str, Any]] = (),
+        **unknown: Any,
     ) -> None:
+        for name in unknown:
+            known = [one for one in inspect.signature(type(self)).parameters if one != "unknown"]
+            raise SettingError.unknown(name, known)
         self.data: StudyData = study_data(data)
         self.hardware = load_hardware(hardware) if isinstance(hardware, str) else hardware
         if self.hardware is not None:

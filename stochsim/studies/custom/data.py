@@ -43,6 +43,9 @@ def study_data(given: Any) -> StudyData:
     >>> study_data((np.zeros((5, 2)), np.arange(5))).count
     5
     """
+    if given is None:
+        rule = "arrays (stimuli, truth), a dict of them, or batches as of a DataLoader"
+        raise SettingError.missing("data", rule)
     if isinstance(given, StudyData):
         found = given
     elif isinstance(given, Mapping):

@@ -39,7 +39,7 @@ def fingerprint(value: Any, name: str = "value") -> str:
     >>> from stochsim.studies import fingerprint
     >>> fingerprint(np.arange(3)) == fingerprint(np.array([0, 1, 2]))
     True
-    >>> fingerprint(lambda x: x + 1) == fingerprint(lambda x: x + 2)
+    >>> fingerprint({"steps": 100}) == fingerprint({"steps": 101})
     False
     """
     digest = _Digest()
@@ -255,11 +255,12 @@ def _is_library(value: Any) -> bool:
     name = value.__name__ if is_module else getattr(value, "__module__", None)
     if name is None:
         return True
-    if name.partition(".")[0] in _HASHED_ELSEWHERE or name in sys.builtin_module_names:
+    if name.partition(".")[0] in _HASHED_ELSEWHERE:
         return True
-    file = getattr(sys.modules.get(name), "__file__", None)
-    if file is None:
-        return name != "__main__"
+    module = sys.modules.get(name)
+    file = getattr(module, "__file__", None)
+    if file is None:  # Python's own, or typed at a prompt or made by exec
+        return getattr(getattr(module, "__spec__", None), "origin", "") in ("built-in", "frozen")
     return str(Path(file).resolve()).startswith(_LIBRARIES)
 
 

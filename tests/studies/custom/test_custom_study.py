@@ -224,5 +224,7 @@ def test_random_designs_are_points():
 
 
 def test_unknown_parts_are_named():
-    with pytest.raises(TypeError, match="netwerk"):
+    with pytest.raises(SettingError, match="unknown key 'netwerk': did you mean 'network'"):
         ss.Study(axes={"bits": [2]}, netwerk=None, data=STIMULI, measures=[mean_square])
+    with pytest.raises(SettingError, match="'data' is missing"):
+        ss.Study(axes={"bits": [2]}, sampler=gaussian, measures=[mean_square])

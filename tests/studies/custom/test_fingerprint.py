@@ -99,6 +99,16 @@ def test_what_a_function_calls_belongs_to_it(monkeypatch):
     assert fingerprint(with_helper) != before[0]
 
 
+def test_functions_of_code_that_no_module_holds_are_the_users():
+    """As in a notebook, or a page that is run."""
+    found = []
+    for number in (1, 2):
+        namespace = {"__name__": "a_page"}
+        exec(f"def f(x):\n    return x + {number}", namespace)
+        found.append(fingerprint(namespace["f"]))
+    assert found[0] != found[1]
+
+
 def test_an_attribute_of_the_name_of_a_global_is_none(monkeypatch):
     """`self.linear` looks up nothing global."""
     before = fingerprint(Net)
