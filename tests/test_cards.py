@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from circuittest import PROGRAMS, small_float_circuit
 from controltest import network_of
 from conversiontest import QUIET, converted_small
@@ -41,6 +42,15 @@ def recurrent() -> ss.Program:
 
 def chip() -> ss.Chip:
     return ss.Chip(program(), ss.load_hardware("digital-45nm", bits=4), 0.5, chip_key=7)
+
+
+def in_blocks():
+    return ss.convert(
+        torch.nn.Linear(40, 2),
+        ss.load_hardware("digital-45nm", bits=4),
+        torch.linspace(-1, 1, 80).reshape(2, 40),
+        formats={"weights": "mxfp4", "inputs": "mxfp4"},
+    )
 
 
 def samples() -> ss.Samples:
@@ -224,6 +234,18 @@ CARDS: dict[str, tuple[Callable[[], Any], str]] = {
   3      4 × 3 × 2 × 2  4 bits   4 bits  4 bits   tanh
   6      5 × 16         4 bits   4 bits  4 bits   sigmoid
   8      3 × 5          4 bits   4 bits  4 bits   identity""",
+    ),
+    "converted module in blocks": (
+        in_blocks,
+        """chip module: 1 layer on digital-45nm, 0 parts in float, chip key 0
+  layer   shape   weights  inputs  outputs  activation
+  linear  2 × 40  mxfp4    mxfp4   4 bits   identity""",
+    ),
+    "program in blocks": (
+        lambda: in_blocks().program,
+        """program: graph, stimuli of 40, 1 layer, 0 parts in float
+  layer   shape    weights  inputs  outputs  sigma
+  linear  40 -> 2  mxfp4    mxfp4   4 bits   none""",
     ),
     "model": (
         model,

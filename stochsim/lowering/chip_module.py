@@ -11,13 +11,13 @@ import numpy as np
 import torch
 
 from stochsim.accounting import Bill
-from stochsim.chip import Chip, Place, Stream
+from stochsim.chip import Chip, Place
 from stochsim.energy import Operations
 from stochsim.formats import CodeBook
 from stochsim.hardware import HARDWARE_RULE, Hardware, rounding_named
 from stochsim.lowering.array_surrogate import Surrogate, SurrogateError
 from stochsim.lowering.comparison import ConversionErrors
-from stochsim.lowering.emulated_layer import ChipLayer, OfDrive
+from stochsim.lowering.emulated_layer import ChipLayer
 from stochsim.lowering.example_inputs import (
     checked_stimuli,
     checked_tensors,
@@ -39,6 +39,7 @@ from stochsim.lowering.learned_widths import (
     real_widths,
 )
 from stochsim.lowering.left_in_float import LeftInFloat
+from stochsim.lowering.module_stream import ModuleStream
 from stochsim.lowering.other_sizes import NO_MODULE, OtherSizes, Sized
 from stochsim.lowering.price_of_widths import PriceOfWidths
 from stochsim.lowering.rehearsal import rehearse
@@ -47,8 +48,9 @@ from stochsim.lowering.rounded_weights import weights_drawn_anew
 from stochsim.lowering.serialise import stored
 from stochsim.lowering.signature import Inputs, Outputs
 from stochsim.lowering.signature_tables import table_of
+from stochsim.lowering.training_calls import emulated, in_the_loop, walked
 from stochsim.lowering.trees import Leaf
-from stochsim.lowering.walks import Step, Walk, evaluated, layers_in
+from stochsim.lowering.walks import evaluated, layers_in
 from stochsim.networks import Draws, HardwareNoise
 from stochsim.program import Program
 from stochsim.settings import (
@@ -67,24 +69,6 @@ from stochsim.settings import (
 )
 
 _KEPT_EXAMPLES = 256
-
-
-class ModuleStream(Stream[np.ndarray]):
-    """Reads of a converted network one after another, each with new noise (see `Stream`); called,
-    it gives one read of the chip as a tensor, whether the network is in training or not.
-    """
-
-    def __init__(self, module: "ChipModule", key: int, position: int = 0) -> None:
-        super().__init__(module.sample, key, position)
-        self.module = module
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return ModuleStream, (self.module, self.key, self.position)
-
-    def __call__(self, *args: Any, **named: Any) -> Any:
-        """What the module gives for these inputs, of one read; no gradient."""
-        x = self.module.inputs.bound(args, named)
-        return self.next(lambda key: self.module.read(x, key))
 
 
 class ChipModule(torch.nn.Module):
@@ -221,7 +205,12 @@ class ChipModule(torch.nn.Module):
         x = tensors_of("x", x, sized.inputs, self)
         keep_bounds(self.layers)
         with _like(sized, x):
-            return sized.outputs.given(self._trained(sized, x, key))
+            try:
+                return sized.outputs.given(self._trained(sized, x, key))
+            except StochsimError:
+                for layer in self.layers.values():  # the cause, where training has diverged
+                    layer.check_trained()
+                raise
 
     def _trained(self, sized: Sized, x: torch.Tensor, key: int | None) -> torch.Tensor:
         """Outputs (stimulus, …) of the emulation with noise."""
@@ -230,35 +219,27 @@ class ChipModule(torch.nn.Module):
             seed = check_whole("key", key, 0, 2**64) % 2**63
             generator = torch.Generator().manual_seed(seed)
         noise = self.model_of_noise
-        of_drive = self._on_the_way_back(generator)
+        to = self._gradient_format
+        of_drive = None if to is None else to.of_drives(generator)
         if noise is not None:
             draws = Draws(generator, x.device)
             moments = {} if self.hardware.array is None else self._surrogate.moments_of(self)
 
-            def emulated(layer: ChipLayer, values: torch.Tensor) -> torch.Tensor:
+            def with_noise(layer: ChipLayer, values: torch.Tensor) -> torch.Tensor:
                 own = moments.get(sized.cells.get(layer.name, layer.name))
                 return layer.emulate(values, noise, draws, own, of_drive)
 
             with weights_drawn_anew(layers_in(sized.network), draws):
-                return _walked(sized, x, emulated)
+                return walked(sized, x, with_noise)
         if len(x) == 0:
-            return _emulated(sized, x)
+            return emulated(sized, x)
         place = Place(int(torch.randint(2**62, (1,), generator=generator)), 0, 0)
         chip = self._chip_of(sized)
 
-        def in_the_loop(layer: ChipLayer, values: torch.Tensor) -> torch.Tensor:
-            return _in_the_loop(layer, chip, values, place, of_drive)
+        def by_the_chip(layer: ChipLayer, values: torch.Tensor) -> torch.Tensor:
+            return in_the_loop(layer, chip, values, place, of_drive)
 
-        return _walked(sized, x, in_the_loop)
-
-    def _on_the_way_back(self, generator: torch.Generator) -> OfDrive | None:
-        """What rounds the gradients of drives, each by numbers of its own."""
-        to = self._gradient_format
-        if to is None:
-            return None
-        return lambda drive: to.on_the_way_back(
-            drive, int(torch.randint(2**62, (1,), generator=generator))
-        )
+        return walked(sized, x, by_the_chip)
 
     def emulated(self, x: Any) -> Any:
         """What the emulation gives without any noise, in training or not; raises SettingError for
@@ -268,7 +249,7 @@ class ChipModule(torch.nn.Module):
         sized = self._sized(x)
         x = tensors_of("x", x, sized.inputs, self)
         with _like(sized, x):
-            return sized.outputs.given(_emulated(sized, x))
+            return sized.outputs.given(emulated(sized, x))
 
     def _sized(self, x: Any) -> Sized:
         """The network for inputs x, in the form of the examples: that of other sizes than theirs is
@@ -315,7 +296,7 @@ class ChipModule(torch.nn.Module):
         values = self._read(sized, given, reads, key, first_stimulus, first_read)
         return sized.outputs.read(values.numpy().astype(np.float32))
 
-    def stream(self, key: int | None = None, position: int = 0) -> "ModuleStream":
+    def stream(self, key: int | None = None, position: int = 0) -> ModuleStream:
         """Successive reads of the chip with new noise at each call, for a loop that puts the
         network's output back into it; key: None for that of `convert`.
 
@@ -590,34 +571,9 @@ def _like(sized: Sized, x: torch.Tensor) -> Iterator[None]:
             raise unlike_examples("x", x, leaf, str(error)) from None
 
 
-def _walked(sized: Sized, x: torch.Tensor, step: Step) -> torch.Tensor:
-    """Outputs (stimulus, …) of a network, its layers by `step`."""
-    found: torch.Tensor = Walk(sized.network, step).run(x)
-    return found
-
-
-def _emulated(sized: Sized, x: torch.Tensor) -> torch.Tensor:
-    return _walked(sized, x, lambda layer, values: layer.emulate(values))
-
-
 def _are_same(now: list[torch.Tensor], before: list[torch.Tensor]) -> bool:
     """Whether parameters and buffers are what they were, their numbers too."""
     return len(now) == len(before) and all(
         one.dtype == other.dtype and one.device == other.device and torch.equal(one, other)
         for one, other in zip(now, before, strict=True)
     )
-
-
-def _in_the_loop(
-    layer: ChipLayer,
-    chip: Chip,
-    values: torch.Tensor,
-    place: Place,
-    of_drive: OfDrive | None,
-) -> torch.Tensor:
-    """The chip's values of one read, with the gradient of the noiseless emulation."""
-    emulated = layer.emulate(values, of_drive=of_drive)
-    with torch.no_grad():
-        given = values.detach().cpu().numpy()
-        read = torch.from_numpy(chip.layer_values(layer.name, given, place)).to(emulated)
-    return emulated + (read - emulated).detach()

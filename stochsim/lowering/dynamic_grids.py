@@ -8,7 +8,6 @@ from stochsim.formats import (
     E8M0,
     EXPONENTS,
     CodeBook,
-    blocks_text,
     code_book,
     largest_exponent,
 )
@@ -34,13 +33,6 @@ class DynamicGrid(BookGrid):
     def is_dynamic(self) -> bool:
         """Always."""
         return True
-
-    @property
-    def values_text(self) -> str:
-        """The name of its block format."""
-        assert self.book is not None
-        assert self.block_size is not None
-        return blocks_text(self.book, self.block_size, self.block_scales)
 
     def scale(self) -> torch.Tensor:
         """The constant factor of integers, a scalar."""

@@ -259,12 +259,28 @@ class ChipLayer(torch.nn.Module):
         except SettingError as error:  # of scales, once they are learned
             raise error.inside("layers", self.name) from None
 
-    def _layer(self) -> Layer:
+    def check_weights(self) -> None:
+        """Raise StochsimError for weights that are NaN or infinite."""
         if not self.weight.isfinite().all():
             raise StochsimError(
                 f"the weights of layer '{self.name}' hold NaN or infinity, which have no code: "
-                f"has training diverged?"
+                f"has training diverged? try a smaller learning rate"
             )
+
+    def check_trained(self) -> None:
+        """Raise StochsimError for weights and scales that no training should leave behind."""
+        self.check_weights()
+        grids = (self.weight_grid, self.input_grid, self.output_grid)
+        for side, grid in zip(("weights", "inputs", "outputs"), grids, strict=True):
+            scale = grid.scale().detach()
+            if not (scale.isfinite() & (scale > 0)).all():
+                raise StochsimError(
+                    f"the scale of the {side} of layer '{self.name}' is {float(scale.min()):.3g}, "
+                    f"not above 0 or not finite: has training diverged? try a smaller learning rate"
+                )
+
+    def _layer(self) -> Layer:
+        self.check_weights()
         codes = self.weight_grid.codes(self.weight_of_neurons).cpu().numpy().astype(np.int8)
         codes = np.ascontiguousarray(codes.reshape(len(codes), -1))
         bias = (

@@ -7,6 +7,7 @@ import torch
 
 from stochsim.formats import BLOCK_FORMATS, FORMATS, CodeBook, code_book
 from stochsim.hardware import InputRounding
+from stochsim.lowering.emulated_layer import OfDrive
 from stochsim.networks import levels_among
 from stochsim.settings import SettingError, check_kind
 
@@ -59,10 +60,15 @@ class GradientFormat(NamedTuple):
         up = uniform < self.rounding.chance_up(part, place < 0)
         return (values[lower + up] * scale).to(gradient.dtype)
 
-    def on_the_way_back(self, x: torch.Tensor, seed: int) -> torch.Tensor:
-        """x, with its gradient rounded by numbers of the seed."""
-        found: torch.Tensor = _Rounded.apply(x, self, seed)
-        return found
+    def of_drives(self, generator: torch.Generator) -> OfDrive:
+        """What gives a drive back, whose gradient will be rounded by numbers of its own."""
+
+        def of_drive(drive: torch.Tensor) -> torch.Tensor:
+            seed = int(torch.randint(2**62, (1,), generator=generator))
+            found: torch.Tensor = _Rounded.apply(drive, self, seed)
+            return found
+
+        return of_drive
 
 
 def gradient_format(given: str | CodeBook, rounding: InputRounding | None) -> GradientFormat:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 
-from stochsim.formats import E4M3, E8M0, FP16, CodeBook, code_book
+from stochsim.formats import E4M3, E8M0, FP16, CodeBook, blocks_text, code_book
 from stochsim.hardware import SAME, InputRounding
 from stochsim.networks.grids import Grid
 from stochsim.program import Quantizer, product_table
@@ -64,6 +64,14 @@ class BookGrid(Grid):
     def high(self) -> int:
         """The largest integer."""
         return int(self.integer_values()[-1])
+
+    @property
+    def values_text(self) -> str:
+        """The name of its number format, or of its block format."""
+        assert self.book is not None
+        if self.block_size is None:
+            return self.book.name
+        return blocks_text(self.book, self.block_size, self.block_scales)
 
     @property
     def log2_levels(self) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from stochsim.formats import CodeBook, NeuronBooks
+from stochsim.formats import CodeBook, NeuronBooks, blocks_text
 from stochsim.program.folders import write_folder
 from stochsim.program.layer import Layer
 from stochsim.program.layer_shape import LayerShape
@@ -142,6 +142,8 @@ class Program:
             books = (layer.weight_book, layer.input.book, layer.output.book)
             widths = (layer.weight_bits, layer.input.bits, layer.output.bits)
             bits = [_values_text(*one) for one in zip(widths, books, strict=True)]
+            if layer.weight_book is not None and layer.block_size is not None:
+                bits[0] = blocks_text(layer.weight_book, layer.block_size, layer.block_scales)
             if layer.input.is_dynamic:
                 bits[1] = layer.input.format_name
             shape = f"{layer.inputs:,} -> {layer.neurons:,}"

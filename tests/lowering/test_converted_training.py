@@ -20,6 +20,7 @@ from torch import nn
 
 from stochsim.hardware import Adc, Array, Memory, Noise
 from stochsim.lowering import convert
+from stochsim.settings import StochsimError
 
 NOISE = Noise(read_sigma_lsb=0.3, input_dither="stochastic", weight_sigma_lsb=0.2)
 ARRAY = Array(rows=16, columns=16, adc=Adc(bits=6, sigma_lsb=0.3))
@@ -187,3 +188,29 @@ def test_sampling_leaves_training_on():
     assert converted.training
     assert converted.network.training
     assert not converted.layers["0"].training
+
+
+@pytest.mark.parametrize("rate", [1e3, 1e30])
+def test_training_that_diverged_is_named_by_its_layer(rate):
+    """Scales are exponentials of parameters: they end at 0 while weights are finite."""
+    x = stimuli(64, 32)
+    net = seeded(lambda: nn.Sequential(nn.Linear(32, 16), nn.ReLU(), nn.Linear(16, 4)))
+    model = convert(net, chip_of(), x).train()
+    optimiser = torch.optim.SGD(model.parameters(), lr=rate)
+    model(x).square().sum().backward()
+    optimiser.step()
+    with pytest.raises(StochsimError, match=r"layer '0' .*has training diverged\?"):
+        model(x)
+
+
+@pytest.mark.parametrize("value", [0.0, float("nan"), float("inf")])
+def test_each_scale_that_is_none_is_named(value):
+    x = stimuli(6, 4)
+    for side in ("weights", "inputs", "outputs"):
+        layer = convert(nn.Sequential(nn.Linear(4, 3)), chip_of(), x).layers["0"]
+        layer.check_trained()
+        grid = getattr(layer, f"{side.removesuffix('s')}_grid")
+        with torch.no_grad():
+            grid.log_scale.fill_(float(torch.tensor(value).log()))
+        with pytest.raises(StochsimError, match=f"the scale of the {side} of layer '0' is"):
+            layer.check_trained()
