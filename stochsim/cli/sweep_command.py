@@ -32,6 +32,11 @@ def add_to(commands: Any) -> None:
         help="worker processes, one thread each (default: 2)",
     )
     add_dry_run(sweep)
+    sweep.add_argument(
+        "--json",
+        action="store_true",
+        help="progress as lines of JSON on stdout, one a second, in place of bar and table",
+    )
     axes = sweep.add_argument_group("studies with [axes], of a network and data of your own")
     axes.add_argument(
         "--allow-code",
@@ -99,9 +104,10 @@ def _sweep(args: argparse.Namespace) -> None:
         return
     names = ("allow_code", "shard", "retries", "limit_s", "dask")
     given = {name: getattr(args, name) for name in names}
+    given["as_json"] = args.json
     options = {name: value for name, value in given.items() if value not in (None, False)}
     run_sweep(args.study, folder, args.workers, **options)
-    _print_report(folder)
+    _print_report(folder, silent=args.json)
 
 
 def _merge(args: argparse.Namespace) -> None:
@@ -118,17 +124,19 @@ def _report(args: argparse.Namespace) -> None:
     _print_report(args.run)
 
 
-def _print_report(folder: Path) -> None:
+def _print_report(folder: Path, silent: bool = False) -> None:
     from stochsim.report import console_table, custom_table, write_custom_results, write_report
     from stochsim.studies import CustomRun, open_run
 
     results = open_run(folder)
     if isinstance(results, CustomRun):
         paths = write_custom_results(results)
-        print(f"{custom_table(results)}\n\nresults: {', '.join(map(str, paths))}")
+        if not silent:
+            print(f"{custom_table(results)}\n\nresults: {', '.join(map(str, paths))}")
         return
     with results:
         page = write_report(
             results
         )  # first: a closed pipe behind the table must not cost the report
-        print(f"{console_table(results)}\n\nreport: {page}")
+        if not silent:
+            print(f"{console_table(results)}\n\nreport: {page}")

@@ -1,13 +1,10 @@
 """Reads of a converted network one after another."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from stochsim.chip import Stream
-
-if TYPE_CHECKING:
-    from stochsim.lowering.chip_module import ChipModule
 
 
 class ModuleStream(Stream[np.ndarray]):
@@ -15,7 +12,7 @@ class ModuleStream(Stream[np.ndarray]):
     it gives one read of the chip as a tensor, whether the network is in training or not.
     """
 
-    def __init__(self, module: "ChipModule", key: int, position: int = 0) -> None:
+    def __init__(self, module: Any, key: int, position: int = 0) -> None:
         super().__init__(module.sample, key, position)
         self.module = module
 

@@ -1,42 +1,36 @@
-"""The bar of a run."""
+"""The progress of a run: how much is done, what failed, what each worker is at, the time left."""
 
-import sys
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import Any
 
-from tqdm import tqdm
-
+from stochsim.runs.progress_views import view_of
 from stochsim.runs.task import Task
 from stochsim.runs.time_left import TimeLeft, left_words
 from stochsim.runs.workers import Message
 
-_TERMINAL_SECONDS = 0.2
-_FILE_SECONDS = 15.0
-_FORMAT = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
-
 
 class Progress:
-    """A bar over the tasks, with the time left and what each worker is at.
+    """How far a run is, with the time left and what each worker is at: a bar on a terminal, lines
+    elsewhere, JSON where asked.
 
     missing: the tasks that are still to be done.
     """
 
     unit = "task"
 
-    def __init__(self, total: int, done: int, missing: Iterable[Task] = ()) -> None:
-        interval = _TERMINAL_SECONDS if sys.stderr.isatty() else _FILE_SECONDS
-        self._bar = tqdm(
-            total=total,
-            initial=done,
-            unit=self.unit,
-            mininterval=interval,
-            dynamic_ncols=True,
-            bar_format=_FORMAT,
-        )
+    def __init__(
+        self, total: int, done: int, missing: Iterable[Task] = (), as_json: bool = False
+    ) -> None:
+        self.total, self.done = total, done
+        self._view = view_of(total, done, self.unit, as_json)
         self._running: dict[str, str] = {}
         self._share: dict[str, str] = {}
         self._time = TimeLeft()
         self._missing = Counter(task.kind for task in missing)
+        self._failed = Counter[str]()
+        self._show()
 
     def started(self, task: Task) -> None:
         """A worker has begun with it."""
@@ -52,7 +46,12 @@ class Progress:
     def finished(self, task_hash: str) -> None:
         """It is stored."""
         self._ended(task_hash)
-        self._bar.update()
+        self.done += 1
+        self._show()
+
+    def failed(self, task_hash: str) -> None:
+        """It is given up, and will not be stored."""
+        self._failed[self._ended(task_hash)] += 1
         self._show()
 
     def again(self, task_hash: str) -> None:
@@ -72,13 +71,26 @@ class Progress:
         """How many tasks of each kind are left."""
         return {kind: count for kind, count in self._missing.items() if count > 0}
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What views show."""
+        running = [label + self._share.get(key, "") for key, label in self._running.items()]
+        seconds, is_all = self._time.seconds(self._left())
+        failed = [f"{count} failed" for count in [self._failed.total()] if count]
+        words = (*failed, left_words(seconds, is_all), " | ".join(running))
+        return {
+            "total": self.total,
+            "done": self.done,
+            "failed": dict(self._failed),
+            "seconds_left": None if math.isnan(seconds) else round(seconds, 3),
+            "is_all_left": is_all,
+            "running": running,
+            "words": ", ".join(filter(None, words)),
+        }
+
     def _show(self) -> None:
-        running = " | ".join(
-            label + self._share.get(key, "") for key, label in self._running.items()
-        )
-        words = left_words(*self._time.seconds(self._left()))
-        self._bar.set_postfix_str(", ".join(filter(None, (words, running))), refresh=False)
+        self._view.show(self.facts)
 
     def close(self) -> None:
-        """Leave the bar as it is."""
-        self._bar.close()
+        """Leave it as it is."""
+        self._view.close(self.facts)

@@ -68,13 +68,14 @@ def work_off(
             if message.kind == "result":
                 _store_result(task, message, store)
                 waiting.finished(task.hash)
+                progress.finished(task.hash)
             elif failures is None:
                 raise _error(task, message)
             elif failures.take(task, message):
                 waiting.again(task)
                 progress.again(task.hash)
-                continue
-            progress.finished(task.hash)
+            else:
+                progress.failed(task.hash)
 
 
 def take_up(tasks: Mapping[str, Task], store: Store) -> None:

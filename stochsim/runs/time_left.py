@@ -9,6 +9,8 @@ import math
 import time
 from collections.abc import Callable, Mapping
 
+from stochsim.runs.progress_views import clock
+
 
 class TimeLeft:
     """Seconds of finished tasks by kind, and how many run at once.
@@ -74,8 +76,4 @@ def left_words(seconds: float, is_all: bool) -> str:
     """The time left as a bar shows it: "3:20 left", "over 3:20 left", "" of what is not known."""
     if math.isnan(seconds):
         return ""
-    whole = round(seconds)
-    clock = f"{whole // 60}:{whole % 60:02}"
-    if whole >= 3600:
-        clock = f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
-    return f"{'' if is_all else 'over '}{clock} left"
+    return f"{'' if is_all else 'over '}{clock(seconds)} left"

@@ -12,7 +12,7 @@ from stochsim_kernels import KERNEL_VERSION
 
 from stochsim._version import ANSWERS_VERSION, __version__
 from stochsim.keys import fold_in
-from stochsim.runs import MOST_WORKERS, Progress, Store, Task, Workers, surroundings
+from stochsim.runs import MOST_WORKERS, Progress, Store, Workers, surroundings
 from stochsim.search.answer import Outcome, answer
 from stochsim.search.evaluate import Evaluator
 from stochsim.search.measured_setting import Measured
@@ -32,10 +32,10 @@ class _Settings(Progress):
     unit = "setting"
 
     def __init__(self, total: int, done: int) -> None:
-        super().__init__(total, done)
         self._ran: Counter[str] = Counter()
         self._costly = 0
         self._seen = 0
+        super().__init__(total, done)
 
     def finished(self, task_hash: str) -> None:
         """A task is stored: it is a part of a setting."""
@@ -47,25 +47,20 @@ class _Settings(Progress):
         needed; tasks that all settings share come no more, and settings that were stored already
         say nothing.
         """
-        settings = self._bar.total - self._bar.n
+        settings = self.total - self.done
         each = {kind: count for kind, count in self._ran.items() if kind not in ONCE}
         if not self._costly:
             return dict.fromkeys(("chip_samples",), settings)  # of which none is known yet
         return {kind: settings * count / self._costly for kind, count in each.items()}
 
-    def started(self, task: Task) -> None:
-        """A worker has begun with it."""
-        super().started(task)
-        self._bar.refresh()
-
     def reached(self, done: int) -> None:
         """Show that `done` settings are measured."""
-        more = done - self._bar.n
+        more = done - self.done
         ran = self._ran.total()
         if ran > self._seen:
             self._costly += more
         self._seen = ran
-        self._bar.update(more)
+        self.done = done
         self._show()
 
 

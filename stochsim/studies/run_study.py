@@ -23,15 +23,18 @@ def run_sweep(
     study: AnyPath | Study | CustomStudy,
     run_folder: AnyPath,
     workers: int = 2,
+    *,
+    allow_code: bool = False,
+    as_json: bool = False,
     **options: Any,
 ) -> Path:
     """Run a study, or the one in a TOML file, into `run_folder`, going on where an earlier run
     stopped; returns the folder.
 
-    options: of a study with axes alone, see `custom.run_custom_study`, and `allow_code`, of a file
-    that names functions, see `custom.read_custom_study`. Raises StochsimError for a bad study or
-    run folder, before anything is written. KeyboardInterrupt and kill lose only the tasks in
-    progress, one per worker.
+    as_json: progress as lines of JSON on stdout. Of a study with axes alone: allow_code, for a file
+    that names functions (see `read_custom_study`), and options, see `RunOptions`. Raises
+    StochsimError for a bad study or run folder, before anything is written. KeyboardInterrupt and
+    kill lose only the tasks in progress, one per worker.
 
     >>> import stochsim as ss
     >>> from stochsim.settings import write_toml
@@ -49,9 +52,9 @@ def run_sweep(
     >>> len(ss.open_run("runs/study").rows)
     1
     """
-    custom = custom_study_of(study, options.pop("allow_code", False))
+    custom = custom_study_of(study, allow_code)
     if custom is not None:
-        return run_custom_study(custom, run_folder, workers, **options)
+        return run_custom_study(custom, run_folder, workers, as_json=as_json, **options)
     for name in options:
         rule = "is an option of studies with axes"
         raise SettingError.unknown(name, ("run_folder", "workers"), rule)
@@ -69,7 +72,8 @@ def run_sweep(
         store.set_about(_facts(study, hardware))
         if missing:
             announce_needs(needs_of(study, missing, workers, len(plan.cells)))
-            bar = closing(Progress(len(plan.tasks), len(plan.tasks) - len(missing), missing))
+            done = len(plan.tasks) - len(missing)
+            bar = closing(Progress(len(plan.tasks), done, missing, as_json))
             with Workers(min(workers, len(missing)), folder, compute) as pool, bar as progress:
                 work_off(by_priority(missing), plan.tasks, store, pool, progress)
     return folder

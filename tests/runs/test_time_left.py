@@ -1,5 +1,6 @@
 """The time left of a run, against runs whose every task takes a known time."""
 
+import json
 import math
 from collections import Counter
 
@@ -150,7 +151,36 @@ def test_the_bar_says_it(capsys: pytest.CaptureFixture[str]) -> None:
     bar.said(Message("progress", tasks[0].hash, {"done": 1, "total": 4}))
     clock.now += 65
     bar.finished(tasks[0].hash)
-    bar._bar.refresh()
     bar.close()
     assert "1/3 [" in (said := capsys.readouterr().err)
     assert "2:10 left" in said
+
+
+def test_json_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    tasks = [_task("network", number) for number in range(3)]
+    bar = Progress(3, 0, tasks, as_json=True)
+    bar._time = TimeLeft(clock := Clock())
+    for task in tasks:
+        bar.started(task)
+    clock.now += 65
+    bar.finished(tasks[0].hash)
+    bar.failed(tasks[1].hash)
+    bar.close()
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert lines[0]["done"] == 0
+    last = lines[-1]
+    assert (last["total"], last["done"], last["failed"]) == (3, 1, {"network": 1})
+    assert last["running"] == ["network 2"]
+    assert last["seconds_left"] >= 0
+
+
+def test_lines_in_a_pipe_are_whole_and_few(capsys: pytest.CaptureFixture[str]) -> None:
+    tasks = [_task("network", number) for number in range(200)]
+    bar = Progress(200, 0, tasks)
+    for task in tasks:
+        bar.started(task)
+        bar.finished(task.hash)
+    bar.close()
+    said = capsys.readouterr().err
+    assert "\r" not in said
+    assert [line.split(" [")[0] for line in said.splitlines()] == ["0/200", "200/200"]

@@ -63,9 +63,12 @@ class CustomRun:
         self.folder: Path = store.folder
         about = store.about()
         self.facts: dict[str, Any] = json.loads(about[FACTS])
-        self.failed: dict[str, str] = json.loads(about.get(FAILED, "{}"))
         plan = json.loads(about[PLAN])
         done = store.hashes()
+        failed: dict[str, str] = json.loads(about.get(FAILED, "{}"))
+        self.failed = {
+            name: text for name, text in failed.items() if name in plan and name not in done
+        }
         self.planned = len(plan)
         self.rows = [
             PointResult.stored(store.row(name).result, self.axes) for name in plan if name in done

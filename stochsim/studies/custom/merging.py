@@ -45,7 +45,7 @@ def merge_runs(run_folders: Sequence[AnyPath], into: AnyPath) -> Path:
             raise StochsimError(f"{shown_path(target)}: has a run already; name another folder")
         for part in parts:
             store.copy_from(part.folder)
-        facts = parts[0].facts | {"shard": None}
+        facts = parts[0].facts | {"shard": [1, 1]}
         store.set_about(
             parts[0].about | {FACTS: json.dumps(facts), PLAN: json.dumps(order), FAILED: "{}"}
         )
@@ -72,7 +72,7 @@ class _Part:
 
     @property
     def shard(self) -> tuple[int, int]:
-        number, of = self.facts["shard"] or (1, 1)
+        number, of = self.facts["shard"]
         return number, of
 
 
