@@ -13,6 +13,7 @@ from stochsim.hardware import Hardware, load_hardware
 from stochsim.settings import (
     AnyPath,
     SettingError,
+    Settings,
     as_path,
     check_flag,
     errors_in,
@@ -66,9 +67,10 @@ def custom_study_of(study: Any, allow_code: bool = False) -> CustomStudy | None:
     """A study with axes, as it is or from its file; None of any other study."""
     if isinstance(study, CustomStudy):
         return study
-    if not isinstance(study, str | Path):
+    if isinstance(study, Settings):
         return None
-    return read_custom_study(study, allow_code) if "axes" in read_toml(Path(study)) else None
+    path = as_path("study", study)
+    return read_custom_study(path, allow_code) if "axes" in read_toml(path) else None
 
 
 def _study(table: dict[str, Any], folder: Path, allow_code: bool) -> CustomStudy:
