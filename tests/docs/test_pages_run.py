@@ -59,6 +59,7 @@ def test_there_is_something_to_run() -> None:
         "formats_of_networks",
         "number_formats",
         "silicon",
+        "silicon_accuracy",
         "posterior",
         "quantised_networks",
         "several_inputs",
