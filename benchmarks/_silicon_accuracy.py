@@ -1,12 +1,12 @@
 """What the macros' chips compute, held against what papers say of their outputs.
 
 Colonnade is digital and exact: sums of random codes at 1 to 8 bits are compared with integers.
-Of Jia, Sinangil and Wang no noise is at hand, so their arrays err by the converter's rounding alone:
-the root mean square of a sum's error is compared with the closed form of it, each conversion off by
-a step over the root of 12, times its place. NeuRRAM's claim is accuracy comparable to software with
-weights of four bits: the same network on both, digits of scikit-learn (MNIST and CIFAR-10, on which
-it was made, are not here); and image recovery by a restricted Boltzmann machine, whose error falls
-by 70 % on its data, against the same machine in software.
+Of Jia, Sinangil and Wang no noise is at hand, so their arrays err by the converter's rounding
+alone: the root mean square of a sum's error is compared with the closed form of it, each conversion
+off by a step over the root of 12, times its place. NeuRRAM's claim is accuracy comparable to
+software with weights of four bits: the same network on both, digits of scikit-learn (MNIST and
+CIFAR-10, on which it was made, are not here); and image recovery by a restricted Boltzmann machine,
+whose error falls by 70 % on its data, against the same machine in software.
 """
 
 import math
