@@ -13,6 +13,12 @@ For the spread between machines a macro's fitted parameter stands at its prior (
 has figures of its own chip all the same); it is what a bill of a chip that was not measured may be
 off by. Published figures by way of AccelForge's notebooks; they do not come with the project and
 are read from shared/data/silicon beside it.
+
+What the macros' chips compute is held against what papers say of their outputs (last rows):
+Colonnade's sums against integers; the errors of Jia's, Sinangil's and Wang's sums, of which no
+noise is at hand, against the closed form of their converters' rounding; NeuRRAM against software
+with weights of four bits, on digits of scikit-learn, for its own data sets are not here: accuracy
+of a classifier, and the error of pictures that a restricted Boltzmann machine completes.
 """
 
 import math
@@ -22,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from _bench import Figure, Options, main
+from _silicon_accuracy import accuracy_figures
 
 from stochsim.report.figures.style import INK, QUIET
 from stochsim.silicon import (
@@ -157,14 +164,17 @@ def log_rms(ratios: Iterable[float]) -> float:
 
 
 def measure(options: Options) -> list[Figure]:
-    """All figures; --quick changes nothing, for nothing is repeated. Without the published figures
-    the models' own at their usual conditions.
+    """All figures; --quick has fewer chips and stimuli where outputs are computed. Without the
+    published figures the models' own at their usual conditions.
     """
     if not FIGURES.is_dir():
         print(f"no published figures at {FIGURES.name}/ beside the project: modelled energies only")
         return [
-            exact(f"{name}: modelled energy per MAC", load_macro(name).at().per_mac_fj, "fJ")
-            for name in macros()
+            *(
+                exact(f"{name}: modelled energy per MAC", load_macro(name).at().per_mac_fj, "fJ")
+                for name in macros()
+            ),
+            *accuracy_figures(options.quick),
         ]
     found = scores()
     if options.out is not None:
@@ -186,7 +196,7 @@ def measure(options: Options) -> list[Figure]:
     words = "joules of a machine that was not measured, over the modelled ones"
     middle = math.exp(-spread.mean)
     figures.append(Figure(words, middle, spread.low, spread.high, "1"))
-    return figures
+    return [*figures, *accuracy_figures(options.quick)]
 
 
 def picture(found: list[Score], path: Path) -> None:

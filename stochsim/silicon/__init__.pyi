@@ -5,6 +5,9 @@ from .loading import load_macro as load_macro
 from .loading import macros as macros
 from .macro import CONDITIONS as CONDITIONS
 from .macro import Macro as Macro
+from .macro_chip import ChipSetting as ChipSetting
+from .macro_chip import ExtrapolatedWarning as ExtrapolatedWarning
+from .macro_chip import MacroChip as MacroChip
 from .measured import Measured as Measured
 from .measured import read_measured as read_measured
 from .operating_point import OperatingPoint as OperatingPoint

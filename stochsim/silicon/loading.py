@@ -6,6 +6,7 @@ from typing import Any
 
 from stochsim.settings import AnyPath, SettingError, as_path, read_toml
 from stochsim.silicon.macro import Condition, Macro, Part
+from stochsim.silicon.macro_chip import ChipSetting, MacroChip
 from stochsim.silicon.parameter import Parameter
 
 _FOLDER = resources.files("stochsim.silicon") / "presets"
@@ -50,9 +51,21 @@ def _read(path: Path) -> Macro:
         for section, kind in _SECTIONS.items():
             if isinstance(table.get(section), dict):
                 table[section] = _built(kind, section, table[section])
+        if isinstance(table.get("chip"), dict):
+            table["chip"] = _chip(table["chip"])
         return Macro.from_table(table)
     except SettingError as error:
         raise error.at(path) from None
+
+
+def _chip(table: dict[str, Any]) -> MacroChip:
+    settings = table.get("settings", {})
+    try:
+        if isinstance(settings, dict):
+            table = {**table, "settings": _built(ChipSetting, "settings", settings)}
+        return MacroChip(**table)
+    except SettingError as error:
+        raise error.inside("chip") from None
 
 
 def _built(kind: type, section: str, entries: dict[str, Any]) -> dict[str, Any]:

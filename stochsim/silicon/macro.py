@@ -8,12 +8,14 @@ import hashlib
 import itertools
 import json
 import math
+import warnings
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 import pydantic
 
 from stochsim.energy import Formula, Scaling, energy_ratio, parse_formula
+from stochsim.hardware import Hardware
 from stochsim.settings import (
     Positive,
     SettingError,
@@ -21,7 +23,9 @@ from stochsim.settings import (
     check_float,
     check_not_negative,
     check_positive,
+    levels_to_user,
 )
+from stochsim.silicon.macro_chip import ExtrapolatedWarning, MacroChip
 from stochsim.silicon.operating_point import OperatingPoint
 from stochsim.silicon.parameter import Parameter, Text
 
@@ -108,6 +112,7 @@ class Macro(Settings):
     limits: dict[str, str] = pydantic.Field(default_factory=dict)
     system: dict[str, Boundary] = pydantic.Field(default_factory=dict)
     contradictions: tuple[str, ...] = ()
+    chip: MacroChip | None = None
 
     @pydantic.model_validator(mode="after")
     def _formulas_agree(self) -> Self:
@@ -127,7 +132,18 @@ class Macro(Settings):
         for name in (*self.parameters, *self.define, *self.conditions):
             if name not in used:
                 raise SettingError.of(name, rule="is in no formula: it would change nothing")
+        self._check_chip()
         return self
+
+    def _check_chip(self) -> None:
+        """Raise SettingError for a formula of the chip that does not read, or uses other names."""
+        names = (*self.conditions, *self.parameters, *_OWN, *self.define)
+        for where, text in () if self.chip is None else self.chip.formulas:
+            try:
+                parse_formula(text, names)
+            except SettingError as error:
+                raise error.inside(*where) from None
+            _check_numbers(text, where)
 
     def _check_names(self) -> None:
         """Raise SettingError for a name that stands for two things."""
@@ -164,9 +180,12 @@ class Macro(Settings):
 
     @property
     def digest(self) -> str:
-        """SHA-256 over all that predictions follow from: the same digest, the same predictions."""
-        table = json.dumps(self.to_table(), sort_keys=True)
-        return hashlib.sha256(table.encode()).hexdigest()
+        """SHA-256 over all that predicted joules, times and areas follow from: the same digest, the
+        same predictions.
+        """
+        table = self.to_table()
+        table.pop("chip", None)
+        return hashlib.sha256(json.dumps(table, sort_keys=True).encode()).hexdigest()
 
     def with_values(self, values: Mapping[str, float]) -> "Macro":
         """The macro with these parameters at other values, without checks of their ranges; raises
@@ -222,6 +241,39 @@ class Macro(Settings):
                     f"{high:g}: extrapolated"
                 )
         return self._evaluated(values, flags)
+
+    def hardware(self, **conditions: float) -> Hardware:
+        """The chip that computes what the macro computes at these conditions: its array, converters
+        and widths. Its description says what the macro does otherwise, and that its joules are the
+        preset's: `accounting.bill_on_macro` has the macro's.
+
+        Warns (ExtrapolatedWarning) of conditions outside of what was published. Raises SettingError
+        for a macro without a chip, for conditions as `at` does, and for widths that no chip has.
+
+        >>> from stochsim.silicon import load_macro
+        >>> chip = load_macro("neurram").hardware(input_bits=4, output_bits=6)
+        >>> chip.array.rows, chip.array.adc.bits, chip.array.cells.device
+        (256, 6, 'rram-wan')
+        """
+        point = self.at(**conditions)
+        if self.chip is None or self.chip.none:
+            why = "the file has no [chip]" if self.chip is None else self.chip.none
+            raise SettingError.of("chip", rule=f"{self.name} has no chip: {why}")
+        for flag in point.flags:
+            warnings.warn(flag, ExtrapolatedWarning, stacklevel=levels_to_user())
+        try:
+            return self.chip.hardware(self.name, self.known(dict(point.conditions)), point.flags)
+        except SettingError as error:
+            raise error.inside("chip") from None
+
+    def known(self, conditions: Mapping[str, float]) -> dict[str, float]:
+        """What names of formulas stand for, at all conditions."""
+        known = dict(conditions) | {name: one.value for name, one in self.parameters.items()}
+        supply = self._supply(conditions.get("voltage_v", self.nominal_v))
+        known |= zip(_OWN, (self.node_nm, self.nominal_v, supply), strict=True)
+        for name, text in self.define.items():
+            known[name] = parse_formula(text, tuple(known))(known)
+        return known
 
     def _evaluated(self, conditions: dict[str, float], flags: list[str]) -> OperatingPoint:
         known = conditions | {name: one.value for name, one in self.parameters.items()}

@@ -29,6 +29,7 @@ def macro_lines(macro: Macro, **conditions: float) -> Iterator[str]:
     yield from columns([["beside the macro", "in the energy?"], *map(list, macro.system.items())])
     yield ""
     yield from _parameter_rows(macro)
+    yield from _chip_lines(macro, dict(point.conditions))
     yield from (f"the source contradicts itself: {one}" for one in macro.contradictions)
     yield from (f"warning: {flag}" for flag in point.flags)
 
@@ -73,6 +74,25 @@ def _parameter_rows(macro: Macro) -> Iterator[str]:
         between = "" if one.range is None else f"; {one.range[0]:g} to {one.range[1]:g}"
         rows.append([name, value, f"[{one.tag}]", one.source + between])
     return columns(rows, left=None)
+
+
+def _chip_lines(macro: Macro, conditions: dict[str, float]) -> Iterator[str]:
+    """How the chip that computes its outputs is set, and what it leaves out."""
+    if macro.chip is None:
+        return
+    yield ""
+    if macro.chip.none:
+        yield f"outputs: none, {macro.chip.none}"
+        return
+    values = macro.chip.values(macro.known(conditions))
+    rows = [["outputs: setting of the chip", "value", "tag", "source"]]
+    rows += [
+        [address, str(values[address]), f"[{one.tag}]", one.source]
+        for address, one in macro.chip.settings.items()
+    ]
+    yield from columns(rows, left=None)
+    yield f"all else as of {macro.chip.preset}, whose joules are not the macro's"
+    yield from (f"not modelled: {one}" for one in macro.chip.departures)
 
 
 def score_lines(scores: Sequence[Score], every_row: bool = False) -> Iterator[str]:

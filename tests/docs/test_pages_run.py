@@ -62,6 +62,7 @@ def test_there_is_something_to_run() -> None:
         "number_formats",
         "own_studies",
         "silicon",
+        "silicon_accuracy",
         "posterior",
         "quantised_networks",
         "several_inputs",
