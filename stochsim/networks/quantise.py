@@ -143,6 +143,9 @@ def _scales(
 def _input_scale(x: np.ndarray, wanted: NetworkSettings) -> float:
     """The step of inputs, of a number format the factor of its values."""
     assert wanted.input_bits is not None
+    if not x.any():
+        rule = "are all 0, so that a grid of inputs cannot be fitted to them"
+        raise SettingError.of("stimuli", x, rule)
     if wanted.input_format is None:
         return optimal_step(x, wanted.input_bits)
     book = code_book(wanted.input_format)

@@ -4,6 +4,7 @@ Stimuli come in as NumPy arrays, (stimulus, input).
 """
 
 import dataclasses
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -113,6 +114,17 @@ class TrainedNetwork:
         return self.decoder.double().numpy()
 
     @usual_torch()
+    def _settings_with(self, options: dict[str, Any]) -> TrainSettings:
+        """The settings of this training with others in their place; raises SettingError for names
+        that neither these nor `quantise` have.
+        """
+        known = type(self.settings).model_fields
+        named = [one for one in inspect.signature(self.quantise).parameters if one != "options"]
+        for name in options:
+            if name not in known:
+                raise SettingError.unknown(name, (*named, *known))
+        return type(self.settings)(**(dict(self.settings) | options))
+
     def quantise(  # noqa: PLR0913 - public: settings are given by keyword
         self,
         bits: int | Precision,
@@ -155,7 +167,7 @@ class TrainedNetwork:
             self,
             self._stimuli(stimuli),
             self._model(),
-            type(self.settings)(**(dict(self.settings) | options)),
+            self._settings_with(options),
             widths_of(bits),
             key,
             method=method,

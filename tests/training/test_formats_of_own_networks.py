@@ -305,3 +305,15 @@ def test_what_no_training_has_a_model_of(float_networks):
         quantised(full, **dithered)
     with pytest.raises(SettingError, match=r"'input_format' = 'uint4'.*both signs"):
         quantised(full, "int4", "uint4")
+
+
+def test_stimuli_that_are_all_zero_are_named(float_networks):
+    with pytest.raises(SettingError, match=r"'stimuli'.*are all 0"):
+        float_networks["single"].quantise(4, key=0, steps=5, stimuli=np.zeros_like(DATA.train[:64]))
+
+
+def test_the_nearest_of_all_names_is_named(float_networks):
+    with pytest.raises(SettingError, match="'weight_formats': did you mean 'weight_format'"):
+        float_networks["single"].quantise(4, key=0, weight_formats="fp4-e2m1")
+    with pytest.raises(SettingError, match="'step': did you mean 'steps'"):
+        float_networks["single"].quantise(4, key=0, step=5)
