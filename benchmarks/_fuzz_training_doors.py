@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from _fuzz_parts import (
     DIGITAL,
@@ -144,7 +145,7 @@ def _studies() -> dict[str, Door]:
         ),
         "Reference.load": Door(ss.Reference.load, lambda: {"path": "nothing"}),
         "run_sweep": Door(
-            ss.run_sweep, lambda: {"study_path": "nothing.toml", "run_folder": "out", "workers": 2}
+            ss.run_sweep, lambda: {"study": "nothing.toml", "run_folder": "out", "workers": 2}
         ),
         "run_optimize": Door(
             ss.run_optimize,
@@ -154,6 +155,82 @@ def _studies() -> dict[str, Door]:
     }
 
 
+def _gaussian(stimuli: Any, reads: int, key: int, width: float = 1.0) -> np.ndarray:
+    """A sampler of a user's."""
+    return np.random.default_rng(key).normal(size=(len(stimuli), reads, 1))
+
+
+def _own_studies() -> dict[str, Door]:
+    def made(**parts: Any) -> str:
+        return f"{ss.studies.CustomStudy(**parts)}{len(ss.studies.CustomStudy(**parts).tasks)}"
+
+    axes = {"bits": [2, 4], "key": [0, 1]}
+    return {
+        "CustomStudy of a sampler": Door(
+            made,
+            lambda: {
+                "sampler": _gaussian,
+                "data": np.zeros((4, 1)),
+                "measures": ["effective_samples"],
+                "axes": {"width": [1.0, 2.0], "key": [0]},
+                "reads": 10,
+                "key": 0,
+                "skip": [{"width": 1.0}],
+            },
+        ),
+        "CustomStudy of a network": Door(
+            made,
+            lambda: {
+                "network": torch_module(),
+                "data": (normal(8, 4), np.zeros(8, int)),
+                "hardware": DIGITAL,
+                "measures": ["accuracy", "ece"],
+                "axes": {"bits": [2, 4], "hardware.noise.read_sigma": [0.0, 1.0]},
+                "reference": None,
+                "against": None,
+                "examples": None,
+            },
+        ),
+        "grid_points": Door(ss.studies.grid_points, lambda: {"axes": dict(axes)}),
+        "zipped_points": Door(ss.studies.zipped_points, lambda: {"axes": dict(axes)}),
+        "random_points": Door(
+            ss.studies.random_points, lambda: {"axes": dict(axes), "points": 3, "key": 0}
+        ),
+        "sobol_points": Door(
+            ss.studies.sobol_points, lambda: {"axes": dict(axes), "points": 3, "key": 0}
+        ),
+        "points_without": Door(
+            ss.studies.points_without,
+            lambda: {"points": ss.studies.grid_points(axes), "skip": [{"bits": 2}]},
+        ),
+        "study_data": Door(
+            ss.studies.study_data, lambda: {"given": (np.zeros((3, 2)), np.ones(3))}
+        ),
+        "Measure": Door(
+            ss.studies.Measure,
+            lambda: {"name": "m", "function": len, "unit": "", "better": "lower"},
+        ),
+        "RunOptions": Door(
+            ss.studies.RunOptions,
+            lambda: {"shard": "1/2", "retries": 1, "limit_s": 2.0, "dask": None, "as_json": False},
+        ),
+        "read_custom_study": Door(
+            ss.studies.read_custom_study, lambda: {"path": "nothing.toml", "allow_code": False}
+        ),
+        "merge_runs": Door(
+            ss.studies.merge_runs, lambda: {"run_folders": ["nothing"], "into": "out"}
+        ),
+        "float_reads": Door(
+            ss.lowering.float_reads,
+            lambda: {"module": torch_module(), "stimuli": normal(8, 4), "reads": 2, "key": 0},
+        ),
+        "Macro.hardware": Door(
+            lambda **given: ss.silicon.load_macro("neurram").hardware(**given),
+            lambda: {"input_bits": 4, "output_bits": 6},
+        ),
+    }
+
+
 def training_doors() -> dict[str, Door]:
     """All of them by name."""
-    return {**_trainings(), **_modules(), **_studies()}
+    return {**_trainings(), **_modules(), **_studies(), **_own_studies()}

@@ -5,13 +5,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from stochsim.settings import check_kind, check_whole
+from stochsim.lowering.queries import first_line
+from stochsim.settings import SettingError, check_kind, check_whole
 
 
 def float_reads(module: torch.nn.Module, stimuli: Any, reads: int, key: int) -> np.ndarray:
     """What the module gives for stimuli (stimulus, …), called once for each read, float32
     (stimulus, read, …); dropouts and other parts that are in training draw by the key. Of a module
     without any all reads are the same. It stays as it was, and so does torch's own generator.
+    Raises SettingError for stimuli that it does not take, and where it gives several tensors.
 
     >>> import numpy as np
     >>> import torch
@@ -23,10 +25,16 @@ def float_reads(module: torch.nn.Module, stimuli: Any, reads: int, key: int) -> 
     reads = check_whole("reads", reads, 1, 2**31)
     seed = check_whole("key", key, 0, 2**64) % 2**63
     first = next(module.parameters(), torch.zeros(()))
-    given = _tensors(stimuli, first)
-    with torch.random.fork_rng(), torch.no_grad():
-        torch.manual_seed(seed)
-        found = [_called(module, given) for _ in range(reads)]
+    try:
+        given = _tensors(stimuli, first)
+        with torch.random.fork_rng(), torch.no_grad():
+            torch.manual_seed(seed)
+            found = [_called(module, given) for _ in range(reads)]
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+        rule = f"the module does not take them ({first_line(error)})"
+        raise SettingError.of("stimuli", stimuli, rule) from None
+    if not all(isinstance(one, torch.Tensor) and one.ndim for one in found):
+        raise SettingError.of("module", module, "should give one tensor (stimulus, …)")
     return np.stack([one.cpu().numpy().astype(np.float32) for one in found], axis=1)
 
 

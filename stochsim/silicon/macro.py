@@ -340,7 +340,7 @@ def _checked(name: str, given: float) -> float:
         return check_positive(name, value)
     if name == "mean_output":
         return check_not_negative(name, value)
-    if value < 1 or value != int(value):
+    if not math.isfinite(value) or value < 1 or value != int(value):
         raise SettingError.of(name, value, "should be a whole number of at least 1")
     return value
 

@@ -9,7 +9,14 @@ from typing import Any
 
 from stochsim.hardware import Hardware
 from stochsim.runs import MOST_WORKERS, Progress, Store, Task, Workers, surroundings, work_off
-from stochsim.settings import AnyPath, SettingError, as_path, check_whole, errors_in
+from stochsim.settings import (
+    AnyPath,
+    SettingError,
+    as_path,
+    check_whole,
+    errors_in,
+    renamed_arguments,
+)
 from stochsim.studies.custom.custom_file import custom_study_of
 from stochsim.studies.custom.custom_study import CustomStudy
 from stochsim.studies.custom.run_custom_study import run_custom_study
@@ -19,6 +26,7 @@ from stochsim.studies.study import Study
 from stochsim.studies.study_file import checked_study, read_study
 
 
+@renamed_arguments(study_path="study")
 def run_sweep(
     study: AnyPath | Study | CustomStudy,
     run_folder: AnyPath,
@@ -79,6 +87,7 @@ def run_sweep(
     return folder
 
 
+@renamed_arguments(study_path="study")
 def study_needs(study: AnyPath | Study, run_folder: AnyPath, workers: int = 2) -> Needs:
     """What `run_sweep` with the same arguments would need; nothing runs, and nothing is written.
 

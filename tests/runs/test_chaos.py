@@ -20,14 +20,14 @@ from stochsim.studies.custom.points import measured
 
 pytestmark = pytest.mark.slow
 POINTS = 200
-SECONDS = [0.02 + n / 1e5 for n in range(POINTS)]
+SECONDS = [0.05 + n / 1e5 for n in range(POINTS)]
 HELPERS = str(Path(__file__).parents[1] / "helpers")
 DRIVER = f"""
 import sys
 sys.path.insert(0, {HELPERS!r})
 import stochsim as ss
 from customstudies import sampler_study, slow
-study = sampler_study({{"seconds": [0.02 + n / 1e5 for n in range({POINTS})]}}, sampler=slow)
+study = sampler_study({{"seconds": [0.05 + n / 1e5 for n in range({POINTS})]}}, sampler=slow)
 options = {{name: value for name, _, value in (one.partition("=") for one in sys.argv[2:])}}
 ss.run_sweep(study, sys.argv[1], workers=2, retries=9, **options)
 """
@@ -72,7 +72,8 @@ def until(condition, seconds: float) -> None:
 
 def kill(process: subprocess.Popen[bytes]) -> None:
     """It and all that it started."""
-    os.killpg(process.pid, signal.SIGKILL)
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
@@ -97,8 +98,8 @@ def test_four_shards_and_ten_kills(tmp_path):
             if kills < 3 * n and kills < 10:
                 until(lambda: len(stored(folder)) > before or process.poll() is not None, 60)  # noqa: B023
                 time.sleep(draws.uniform(0, 0.2))
+                kills += process.poll() is None
                 kill(process)
-                kills += 1
                 continue
             assert process.wait(120) == 0
             break

@@ -23,7 +23,7 @@ from stochsim.settings import (
 )
 from stochsim.studies.custom.axis_targets import Parameters, check_axes, hardware_at
 from stochsim.studies.custom.data import StudyData, study_data
-from stochsim.studies.custom.designs import Point, checked_value, grid_points, points_without
+from stochsim.studies.custom.designs import Point, checked_points, grid_points, points_without
 from stochsim.studies.custom.fingerprint import fingerprint
 from stochsim.studies.custom.measures import Measure, measures_of
 from stochsim.studies.custom.subjects import Asked, ChipSubject, SamplerSubject, is_network
@@ -131,13 +131,12 @@ class CustomStudy:
     def _points(self, axes: Any, skip: Any) -> list[Point]:
         if isinstance(axes, Mapping):
             found = grid_points(axes)
-        elif isinstance(axes, Sequence) and all(isinstance(one, Mapping) for one in axes):
-            found = [{str(k): checked_value(str(k), v) for k, v in one.items()} for one in axes]
+        elif isinstance(axes, list | tuple):
+            found = checked_points("axes", axes)
         else:
             rule = "should be values by axis, or a list of points, each a dict"
             raise SettingError.of("axes", axes, rule)
-        if skip:
-            found = points_without(found, skip)
+        found = points_without(found, skip)
         if not found:
             raise SettingError.of("axes", rule="there are no points")
         return found

@@ -73,15 +73,17 @@ def _named(given: Mapping[str, Any]) -> StudyData:
 
 
 def _of_batches(given: Iterable[Any]) -> StudyData:
+    rule = "should give batches (stimuli, truth), or stimuli alone, of one shape but the first axis"
     batches = [one if isinstance(one, tuple | list) else (one,) for one in given]
     if not batches or any(len(one) not in (1, 2) or len(one) != len(batches[0]) for one in batches):
-        rule = "should give batches (stimuli, truth), or stimuli alone, one after another"
         raise SettingError.of("data", given, rule)
-    columns = [
-        np.concatenate([np.asarray(_plain(one)) for one in rows])
-        for rows in zip(*batches, strict=True)
-    ]
-    return StudyData(*columns)
+    try:
+        rows = [
+            [np.asarray(_plain(one)) for one in column] for column in zip(*batches, strict=True)
+        ]
+        return StudyData(*map(np.concatenate, rows))
+    except (ValueError, TypeError):
+        raise SettingError.of("data", given, rule) from None
 
 
 def _plain(value: Any) -> Any:
@@ -103,8 +105,9 @@ def _first(stimuli: Any) -> Any:
 
 def _check(found: StudyData) -> None:
     first = _first(found.stimuli)
-    if not isinstance(first, np.ndarray) or first.ndim < 1 or not len(first):
-        rule = "should be an array (stimulus, …) with one stimulus or more"
+    is_array = isinstance(first, np.ndarray) and first.dtype.kind in "biuf"
+    if not is_array or first.ndim < 1 or not len(first):
+        rule = "should be an array (stimulus, …) of numbers with one stimulus or more"
         raise SettingError.of("stimuli", found.stimuli, rule, section=("data",))
     for name in ("truth", "reference", "against"):
         one = getattr(found, name)

@@ -94,13 +94,43 @@ def points_without(points: Sequence[Point], skip: Iterable[Mapping[str, Any]]) -
     >>> len(points_without(points, [{"format": "fp4-e2m1", "bits": [8]}]))
     3
     """
-    entries = [dict(plain(one)) for one in skip]
+    points, entries = checked_points("points", points), checked_entries(skip)
     known = {name for point in points for name in point}
     for entry in entries:
         for name in entry:
             if name not in known:
                 raise SettingError.unknown(name, known, section=("skip",))
     return [point for point in points if not any(_matches(point, one) for one in entries)]
+
+
+def checked_points(name: str, given: Any) -> list[Point]:
+    """Points one by one, values as Python's own; raises SettingError of this name for others."""
+    if not _are_tables(given):
+        rule = "should be a list of points, each a dict of values by axis"
+        raise SettingError.of(name, given, rule)
+    return [{str(axis): checked_value(str(axis), one) for axis, one in p.items()} for p in given]
+
+
+def checked_entries(skip: Any) -> list[dict[str, Any]]:
+    """What is left out: values by axis, each one or several."""
+    if not _are_tables(skip):
+        rule = "should be a list of dicts, each of values by axis"
+        raise SettingError.of("skip", skip, rule)
+    found = []
+    for entry in skip:
+        lists = {str(name): one if _is_list(one) else [one] for name, one in entry.items()}
+        found.append(
+            {name: [checked_value(name, one) for one in ones] for name, ones in lists.items()}
+        )
+    return found
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list | tuple | range)
+
+
+def _are_tables(given: Any) -> bool:
+    return isinstance(given, list | tuple) and all(isinstance(one, Mapping) for one in given)
 
 
 def checked_axes(axes: Any) -> dict[str, list[Any]]:
@@ -142,11 +172,7 @@ def _is_finite(value: Any) -> bool:
 
 
 def _matches(point: Point, entry: Mapping[str, Any]) -> bool:
-    for name, wanted in entry.items():
-        values = wanted if isinstance(wanted, list | tuple) else [wanted]
-        if name not in point or point[name] not in values:
-            return False
-    return True
+    return all(name in point and point[name] in values for name, values in entry.items())
 
 
 def _count(points: Any) -> int:

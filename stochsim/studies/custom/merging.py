@@ -32,9 +32,9 @@ def merge_runs(run_folders: Sequence[AnyPath], into: AnyPath) -> Path:
     >>> len(ss.open_run(merge_runs(["runs/part-1", "runs/part-2"], "runs/both")).rows)
     2
     """
+    if not isinstance(run_folders, list | tuple) or not run_folders:
+        raise SettingError.of("run_folders", run_folders, "should be a list of folders")
     folders = [as_path("run_folders", one) for one in run_folders]
-    if not folders:
-        raise SettingError.of("run_folders", rule="there are none")
     parts = [_Part(one) for one in folders]
     _check_one_study(parts)
     _check_whole(parts)
