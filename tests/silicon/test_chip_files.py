@@ -8,9 +8,9 @@ import pytest
 from stochsim.silicon import CONDITIONS, load_macro, macros
 
 FROZEN = {
-    "colonnade": "eaa73890b237b575375be754c92adf06b89829ae17f9ed7f4e5d5a4f6dc8a803",
+    "colonnade": "bb34663acd5c6d14ad23327942e3a7588e7b6f76af1aa64c3e88ce54b8f2a14a",
     "jia": "b7bdd408938cec4e20d101980e3cf74ee153db43fa3d08759eb7e11a1ddd23a8",
-    "neurram": "4c9873b120d250a69007d993e8a6ba3355bf218208583567972f656226e0205b",
+    "neurram": "ac0b726a5c4018199734f5799bb14118c727f7a4f7ce7fed7f0c86c41201be4e",
     "sinangil": "10398a5367b48f2af9b675476d19dece9733a2986269d04cc51a1f4e64147a6a",
     "wang": "386fd75ecf9388c04b53239c9bb3ebaabfdd488305af07b50ccf709671d64009",
 }
