@@ -61,6 +61,11 @@ def failing(stimuli, reads, key, fails):
     return gaussian(stimuli, reads, key)
 
 
+def without_a_key(stimuli, reads, key):
+    """Draws that no key gives again."""
+    return gaussian(stimuli, reads, int.from_bytes(os.urandom(8), "little"))
+
+
 def killed_once(stimuli, reads, key, mark):
     """Draws; the first process that is asked for them ends without a word."""
     try:

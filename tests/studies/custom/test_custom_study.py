@@ -76,6 +76,32 @@ def test_the_hash_of_a_network_is_that_of_its_weights():
     assert module_study(network=one).hash != before
 
 
+def test_what_grids_are_fitted_on_changes_the_hash():
+    torch.manual_seed(0)
+    module = torch.nn.Linear(2, 3)
+    hashes = {
+        module_study(network=module, examples=examples).hash
+        for examples in (None, STIMULI, STIMULI + 1)
+    }
+    assert len(hashes) == 3
+
+
+def test_each_chip_key_is_another_part():
+    torch.manual_seed(0)
+    study = module_study(
+        network=torch.nn.Linear(2, 3),
+        hardware=ss.load_hardware("rram-array", bits=8),
+        measures=[lambda samples, truth: samples.values[:, 0, 0]],
+        axes={"chip_key": [0, 1]},
+        reads=1,
+    )
+    first, second = (
+        unpacked(next(iter(measured(study, point)["per_stimulus"].values())))
+        for point in study.points
+    )
+    assert not np.array_equal(first, second)
+
+
 def test_a_point_of_a_module_is_what_convert_gives():
     torch.manual_seed(0)
     module = torch.nn.Sequential(torch.nn.Linear(2, 5), torch.nn.ReLU(), torch.nn.Linear(5, 3))

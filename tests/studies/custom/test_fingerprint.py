@@ -32,6 +32,30 @@ def made_with(step):
     return lambda x: x + step
 
 
+def with_default(step):
+    def moved(x, by=step):
+        return x + by
+
+    return moved
+
+
+class One:
+    def value(self):
+        return 1
+
+
+class Two:
+    def value(self):
+        return 2
+
+
+def derived(base):
+    class Derived(base):
+        pass
+
+    return Derived
+
+
 class Net(torch.nn.Module):
     def __init__(self, factor: float = 1.0) -> None:
         super().__init__()
@@ -56,7 +80,10 @@ PAIRS = {
     "types of arrays": (np.zeros(2, np.int64), np.zeros(2, np.float64)),
     "functions": (lambda x: x + 1, lambda x: x + 2),
     "closures": (made_with(1), made_with(2)),
-    "defaults": (functools.partial(helper, 1), functools.partial(helper, 2)),
+    "defaults": (with_default(1), with_default(2)),
+    "bases": (derived(One), derived(Two)),
+    "objects of classes": (derived(One)(), derived(Two)()),
+    "arguments": (functools.partial(helper, 1), functools.partial(helper, 2)),
     "library functions": (np.mean, np.median),
     "attributes of a module": (Net(1.0), Net(2.0)),
     "modules of torch": (torch.nn.ReLU(), torch.nn.Tanh()),

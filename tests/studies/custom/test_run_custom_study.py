@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from customstudies import failing, killed_once, sampler_study, slow
+from customstudies import failing, killed_once, sampler_study, slow, without_a_key
 
 import stochsim as ss
 from stochsim.report import custom_table, write_custom_results
+from stochsim.runs import Store
 from stochsim.settings import SettingError, StochsimError
 from stochsim.studies import CustomRun, dry_run, merge_runs
 from stochsim.studies.custom.points import measured
@@ -194,6 +195,24 @@ def test_merging_names_what_does_not_fit(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_two_results_of_one_point_are_not_merged(tmp_path):
+    study = sampler_study({"key": [0, 1]}, sampler=without_a_key)
+    parts = [
+        ss.run_sweep(study, tmp_path / name, workers=1, shard=shard)
+        for name, shard in (("a", "1/2"), ("b", "1/2"), ("c", "2/2"))
+    ]
+    with pytest.raises(StochsimError, match="have different results at one point"):
+        merge_runs(parts, tmp_path / "out")
+
+
+def test_errors_of_points_that_are_finished_are_forgotten(tmp_path):
+    study = sampler_study({"key": [0]}, sampler=without_a_key)
+    folder = ss.run_sweep(study, tmp_path / "own", workers=1)
+    with Store.create_or_open(folder) as store:
+        store.set_about({"failed": json.dumps({next(iter(study.tasks)): "once", "other": "x"})})
+    assert ss.open_run(folder).failed == {}
+
+
 @pytest.mark.parametrize("shard", ["0/2", "3/2", "1", "a/b", "1/2/3", ""])
 def test_shards_that_are_none_are_refused(shard, tmp_path):
     with pytest.raises(SettingError, match="'shard'"):
@@ -277,8 +296,6 @@ def test_a_run_that_was_killed_loses_the_points_in_progress_alone(tmp_path):
 
 
 def _stored(folder: Path) -> dict[str, object]:
-    from stochsim.runs import Store
-
     with Store.open(folder) as store:
         return {name: store.row(name).result for name in store.hashes()}
 
