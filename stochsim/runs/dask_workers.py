@@ -132,7 +132,6 @@ class DaskWorkers:
 
     def give(self, task_hash: str, job: dict[str, Any]) -> None:
         """Give a job (JSON values, with its "hash") to the cluster."""
-        _path(self._folder, task_hash).unlink(missing_ok=True)
         future = self._client.submit(
             _work,
             self._run,

@@ -92,7 +92,7 @@ def test_each_chip_key_is_another_part():
         network=torch.nn.Linear(2, 3),
         hardware=ss.load_hardware("rram-array", bits=8),
         measures=[lambda samples, truth: samples.values[:, 0, 0]],
-        axes={"chip_key": [0, 1]},
+        axes={"chip_key": [0, 3]},
         reads=1,
     )
     first, second = (

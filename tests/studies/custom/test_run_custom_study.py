@@ -19,6 +19,7 @@ from stochsim.report import custom_table, write_custom_results
 from stochsim.runs import Store
 from stochsim.settings import SettingError, StochsimError
 from stochsim.studies import CustomRun, dry_run, merge_runs
+from stochsim.studies.custom import run_plots
 from stochsim.studies.custom.points import measured
 
 
@@ -114,6 +115,10 @@ def test_figures_are_drawn(run):
         rtol=1e-12,
         atol=0,
     )
+    for better, front in (("lower", [0.5]), ("higher", [0.5, 1.0])):
+        points = np.array([(row.point["width"], 1 + row.point["width"]) for row in run.rows[::2]])
+        best = run_plots._front(points, better == "higher")
+        assert [points[place, 0] for place in best] == front
     with pytest.raises(SettingError, match="did not measure 'survival'"):
         run.plot.survival("width")
     with pytest.raises(SettingError, match="there is no front"):
