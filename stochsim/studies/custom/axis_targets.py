@@ -99,7 +99,10 @@ def hardware_at(base: Hardware | None, point: Mapping[str, Any]) -> Hardware | N
     if base is None:
         return None
     found = base.with_precision(**widths) if widths else base
-    return found.with_(settings) if settings else found
+    try:
+        return found.with_(settings) if settings else found
+    except SettingError as error:
+        raise error.inside("hardware") from None
 
 
 def conversion_at(point: Mapping[str, Any]) -> dict[str, Any]:

@@ -204,7 +204,10 @@ def test_survival_compares_with_the_module_in_float():
     ("parts", "words"),
     [
         ({"axes": {"bit": [2]}}, r"unknown key 'axes\.bit'.*did you mean 'bits'"),
-        ({"axes": {"hardware.noise.read_sigme": [1.0]}}, "did you mean 'read_sigma"),
+        (
+            {"axes": {"hardware.noise.read_sigme": [1.0]}},
+            r"'axes\.hardware\.noise\.read_sigme': did you mean 'read_sigma",
+        ),
         ({"axes": {"hardware.noise.read_sigma": ["much"]}}, "'axes"),
         ({"axes": {"bits": [9]}}, "'axes"),
         ({"axes": {"bits": [2], "width": [3]}}, r"unknown key 'axes\.width'"),
