@@ -23,6 +23,11 @@ def mean_square(samples, truth):
     return ((samples.values - truth[:, None]) ** 2).mean(axis=(1, 2))
 
 
+def mean_output(samples, truth):
+    """Of all reads and outputs, by stimulus."""
+    return np.asarray(samples.values, np.float64).reshape(len(samples.values), -1).mean(axis=1)
+
+
 def slow(stimuli, reads, key, seconds):
     """Draws, after a while."""
     time.sleep(seconds)

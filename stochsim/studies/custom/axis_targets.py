@@ -19,6 +19,8 @@ CONVERSION = (
     "weight_grids",
 )
 """Axes that name how a torch module is converted: see `convert`."""
+TRAINED = CONVERSION[:5]
+"""Those that a network of `train` is quantised by: see `TrainedNetwork.quantise`."""
 _FORMATS = {"weight_format": "weights", "input_format": "inputs", "output_format": "outputs"}
 READING = ("reads", "key", "chip_key", "noise")
 """Axes of how a chip is made and read; noise: `sigma_scale` of a network that has a sigma."""
@@ -52,21 +54,21 @@ def check_axes(
     names: Collection[str],
     parameters: Parameters | None,
     *,
-    converts: bool,
+    conversion: tuple[str, ...],
     on_chip: bool,
     has_hardware: bool,
 ) -> None:
     """Raise SettingError for an axis that names nothing.
 
-    parameters: of the network or sampler, where it is a function. converts: whether a torch module
-    is converted; on_chip: whether a network runs on a chip; has_hardware: whether there is a chip
-    at all, whose settings a sampler may ask for.
+    parameters: of the network or sampler, where it is a function. conversion: the options that a
+    network is quantised by; on_chip: whether a network runs on a chip; has_hardware: whether there
+    is a chip at all, whose settings a sampler may ask for.
     """
     own = () if parameters is None else parameters.names
     has_hardware = has_hardware or "hardware" in names
     known = [*own, "key", "reads", "hardware", *(("bits", *WIDTHS) if has_hardware else ())]
     known += ["chip_key", "noise"] if on_chip else []
-    known += ["format", *CONVERSION] if converts else []
+    known += conversion
     for name in names:
         is_setting = name.startswith("hardware.") and has_hardware
         is_taken = parameters is not None and parameters.takes_any

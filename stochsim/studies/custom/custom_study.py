@@ -10,7 +10,6 @@ import numpy as np
 
 from stochsim.hardware import HARDWARE_RULE, Hardware, load_hardware
 from stochsim.models import Reference
-from stochsim.program import Program
 from stochsim.runs import Task
 from stochsim.settings import (
     SettingError,
@@ -26,7 +25,14 @@ from stochsim.studies.custom.data import StudyData, study_data
 from stochsim.studies.custom.designs import Point, checked_points, grid_points, points_without
 from stochsim.studies.custom.fingerprint import fingerprint
 from stochsim.studies.custom.measures import Measure, measures_of
-from stochsim.studies.custom.subjects import Asked, ChipSubject, SamplerSubject, is_network
+from stochsim.studies.custom.subjects import (
+    Asked,
+    ChipSubject,
+    SamplerSubject,
+    is_network,
+    options_of,
+    programmed_already,
+)
 
 COLUMNS = ("joules_per_read", "seconds_per_read", "note", "flags")
 """Columns of results that measures and axes may not be called."""
@@ -122,7 +128,7 @@ class CustomStudy:
                 raise SettingError.of("sampler", sampler, rule)
             return SamplerSubject(sampler, Parameters.of(sampler))
         if is_network(network):
-            return ChipSubject(network, None, self.examples)
+            return ChipSubject(programmed_already(network), None, self.examples)
         if not callable(network):
             rule = "should be a torch module, a Program, a network of `train`, or a function of one"
             raise SettingError.of("network", network, rule)
@@ -168,7 +174,7 @@ class CustomStudy:
         check_axes(
             self.axes,
             parameters,
-            converts=on_chip and not isinstance(network, Program),
+            conversion=options_of(network) if on_chip else (),
             on_chip=on_chip,
             has_hardware=self.hardware is not None,
         )

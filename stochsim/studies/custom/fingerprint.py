@@ -7,6 +7,7 @@ import hashlib
 import inspect
 import sys
 import sysconfig
+import tempfile
 import textwrap
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from stochsim.settings import SettingError
+from stochsim.settings import SettingError, Settings
 
 _LIBRARIES = tuple(
     str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "purelib", "platlib")
@@ -81,6 +82,8 @@ class _Digest:
                 return
         if is_tensor(value):
             self._array(as_array(value), name)
+        elif saves := _saved_by(value):
+            self._files(saves)
         elif callable(value) and hasattr(value, "__name__") and _is_library(value):
             self.write("library", *_library_name(value))
         else:
@@ -92,6 +95,14 @@ class _Digest:
             rule = "cannot be hashed: an array of Python objects; give numbers or text"
             raise SettingError.of(name, value, rule)
         self.write("array", array.dtype.str, repr(array.shape), array.tobytes())
+
+    def _files(self, saves: Callable[[Path], Any]) -> None:
+        """What is written: files by name, and their bytes."""
+        with tempfile.TemporaryDirectory() as folder:
+            saves(Path(folder) / "saved.safetensors")
+            for path in sorted(Path(folder).rglob("*")):
+                if path.is_file():
+                    self.write(path.name, path.read_bytes())
 
     def _items(self, value: Iterable[Any], name: str) -> None:
         self.write(type(value).__name__)
@@ -198,12 +209,23 @@ def as_array(tensor: Any) -> np.ndarray:
     return found
 
 
+def _saved_by(value: Any) -> Callable[[Path], Any] | None:
+    """How an object of this package is saved, a converted network by its program: what is saved is
+    what it computes, without what it remembers of its use; None of all others.
+    """
+    if not type(value).__module__.startswith("stochsim."):
+        return None
+    found = value.program if hasattr(value, "left_in_float") else value
+    saves: Callable[[Path], Any] | None = getattr(found, "save", None)
+    return saves
+
+
 def _state_of(value: Any) -> dict[str, Any] | None:
     """What hangs on an object, by name; None of one that has nothing that could be looked at."""
     if isinstance(value, np.random.Generator):
         return dict(value.bit_generator.state)
-    if hasattr(value, "to_table"):
-        return dict(value.to_table())
+    if isinstance(value, Settings):
+        return value.to_table()
     if dataclasses.is_dataclass(value):
         return {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}
     found = getattr(value, "__dict__", None)

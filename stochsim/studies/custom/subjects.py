@@ -14,7 +14,13 @@ from stochsim.hardware import Hardware
 from stochsim.posterior import Reads, as_reads
 from stochsim.program import Program
 from stochsim.settings import SettingError, StochsimError
-from stochsim.studies.custom.axis_targets import GIVEN, Parameters, conversion_at
+from stochsim.studies.custom.axis_targets import (
+    CONVERSION,
+    GIVEN,
+    TRAINED,
+    Parameters,
+    conversion_at,
+)
 from stochsim.studies.custom.data import StudyData
 
 _KEPT = 12
@@ -110,13 +116,18 @@ class ChipSubject:
         """(program, stimuli as it reads them, stimuli that ADCs are calibrated on)."""
         name, network = self._network(asked)
         examples = self.examples if self.examples is not None else asked.data.stimuli
+        options = conversion_at(asked.point)
+        known = options_of(network)
+        for option in (one for one in asked.point if one in ("format", *CONVERSION)):
+            if option not in known:
+                rule = "is no option of a network of this kind, which is quantised already"
+                raise SettingError.unknown(option, known, rule, section=("axes",))
         if isinstance(network, Program):
             return network, asked.data.stimuli, examples
         assert asked.hardware is not None
-        options = conversion_at(asked.point)
         widths = asked.hardware.precision
         name = f"program {widths} {options} {name}"
-        return self._keep(name, lambda: _programmed(network, asked, examples, options))
+        return self._keep(name, lambda: _programmed(network, asked, examples, dict(options)))
 
     def _keep(self, name: str, make: Callable[[], Any]) -> Any:
         """What was made under a name, made anew where it is not at hand any more; what was warned
@@ -166,6 +177,27 @@ def is_network(value: Any) -> bool:
     return is_module(value) or isinstance(value, Program) or _is_trained(value)
 
 
+def options_of(network: Any) -> tuple[str, ...]:
+    """Axes that name how a network is quantised: none of one that is; all of a function's, whose
+    network is not there yet.
+    """
+    is_quantised = _is_trained(network) and not network.network.settings.is_float
+    if isinstance(network, Program) or hasattr(network, "left_in_float") or is_quantised:
+        return ()
+    return ("format", *(TRAINED if _is_trained(network) else CONVERSION))
+
+
+def programmed_already(network: Any) -> Any:
+    """The program of a quantised network of `train`, which is all that runs on a chip; any other
+    network as it is.
+    """
+    if not _is_trained(network) or network.network.settings.is_float:
+        return network
+    from stochsim.lowering import to_program
+
+    return to_program(network)
+
+
 def _is_trained(value: Any) -> bool:
     return hasattr(value, "quantise") and hasattr(value, "network")
 
@@ -179,11 +211,9 @@ def _programmed(
     assert asked.hardware is not None
     if _is_trained(network):
         if network.network.settings.is_float:
-            formats = {
-                f"{side.removesuffix('s')}_format": one
-                for side, one in options.get("formats", {}).items()
-            }
-            network = network.quantise(asked.hardware.precision, key=0, **formats)
+            formats = options.pop("formats", {})
+            named = {f"{side.removesuffix('s')}_format": one for side, one in formats.items()}
+            network = network.quantise(asked.hardware.precision, key=0, **named, **options)
         return to_program(network), asked.data.stimuli, examples
     if not is_module(network):
         rule = "should be a torch module, a Program, a network of `train`, or a function of one"

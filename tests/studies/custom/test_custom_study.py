@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from customstudies import STIMULI, gaussian, linear_program, mean_square, sampler_study
+from customstudies import (
+    STIMULI,
+    gaussian,
+    linear_program,
+    mean_output,
+    mean_square,
+    sampler_study,
+)
 
 import stochsim as ss
 from stochsim.settings import SettingError
@@ -65,6 +72,55 @@ def test_whatever_changes_an_answer_changes_every_hash(name):
 def test_a_value_more_on_an_axis_keeps_the_points_that_were_there():
     before, after = sampler_study(), sampler_study({"width": [0.5, 1.0, 2.0], "key": [0, 1]})
     assert set(before.tasks) < set(after.tasks)
+
+
+def networks():
+    """Of every kind, by name: of this package's, which remember their use."""
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU()).eval()
+    chip = ss.load_hardware("digital-45nm", bits=4)
+    data = ss.load_dataset("digits", size=8, components=2, key=0)
+    full = ss.train(ss.LinearGaussian(neurons=4, noise_sd=0.5), data.train, steps=5, key=0)
+    converted = ss.convert(module, chip, STIMULI.astype(np.float32))
+    return {
+        "module": module,
+        "converted": converted,
+        "graph": converted.program,
+        "program": linear_program()[0],
+        "trained": full,
+        "quantised": full.quantise(4, key=0, steps=5),
+    }
+
+
+def test_networks_of_every_kind_have_a_hash_that_use_does_not_change():
+    found, again = (
+        {name: ss.studies.fingerprint(one) for name, one in networks().items()} for _ in range(2)
+    )
+    assert found == again
+    assert len(set(found.values())) >= 5  # a converted network may be its program
+    for name, one in networks().items():
+        if name in ("module", "converted"):
+            one(torch.zeros(1, 2))
+        assert ss.studies.fingerprint(one) == found[name], name
+
+
+@pytest.mark.parametrize("name", ["converted", "graph", "program", "quantised", "trained"])
+def test_networks_of_every_kind_run_in_workers(name, tmp_path):
+    network = networks()[name]
+    stimuli = linear_program()[1] if name == "program" else STIMULI.astype(np.float32)
+    study = module_study(
+        network=network,
+        data=stimuli,
+        hardware=ss.load_hardware("digital-45nm", bits=4),
+        measures=[mean_output],
+        axes={"key": [0]},
+        reads=3,
+    )
+    run = ss.open_run(ss.run_sweep(study, tmp_path / "own", workers=1))
+    assert run.failed == {}
+    found = run.rows[0].per_stimulus["mean_output"]
+    expected = unpacked(measured(study, study.points[0])["per_stimulus"]["mean_output"])
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_the_hash_of_a_network_is_that_of_its_weights():
@@ -165,6 +221,33 @@ def test_a_network_may_be_a_function_of_axes():
     study = module_study(network=build, axes={"width": [4, 8], "bits": [3]})
     joules = [measured(study, point)["bill"]["joules_per_read"] for point in study.points]
     assert joules[0] < joules[1]
+
+
+@pytest.mark.parametrize("name", ["converted", "program", "quantised"])
+def test_networks_that_are_quantised_have_no_options_of_it(name):
+    network = networks()[name]
+    with pytest.raises(SettingError, match=r"unknown key 'axes\.format'"):
+        module_study(network=network, axes={"format": ["int4", "fp4-e2m1"]})
+    study = module_study(network=lambda: network, axes={"format": ["int4"]})
+    with pytest.raises(SettingError, match=r"'axes\.format'.*is quantised already"):
+        measured(study, study.points[0])
+
+
+def test_options_of_quantise_are_axes_of_a_network_of_train():
+    full = networks()["trained"]
+    data = ss.load_dataset("digits", size=8, components=2, key=0).held_out[:4]
+    study = module_study(
+        network=full,
+        data=data,
+        hardware=ss.load_hardware("digital-45nm", bits=4),
+        measures=[mean_output],
+        axes={"weight_format": [None, "fp4-e2m1"], "weight_scales": ["per-channel"]},
+        reads=3,
+    )
+    joules = [measured(study, point)["bill"]["joules_per_read"] for point in study.points]
+    assert joules[0] != joules[1]
+    with pytest.raises(SettingError, match=r"unknown key 'axes\.ranges'"):
+        module_study(network=full, data=data, axes={"ranges": ["mse"]})
 
 
 def test_a_float_network_of_train_is_quantised_at_each_width():
