@@ -187,7 +187,7 @@ def _circuit_calls() -> Calls:
 
 
 def _product_calls() -> Calls:
-    from stochsim_kernels.product import accumulator, matmul, weight_noise
+    from stochsim_kernels.product import accumulator, float_sums, matmul, weight_noise
 
     small = np.ones((2, 4), np.int8)
     weights = np.ones((4, 4), np.int8)
@@ -195,10 +195,24 @@ def _product_calls() -> Calls:
     partial = np.zeros((2, 4), np.int32)
     values = np.empty((2, 3, 4))
     address = _address()
+    terms = float_sums.Terms(
+        np.array([0, 4], np.intp), np.zeros(1, np.intp), np.ones((1, 4)), np.ones((4, 1))
+    )
+    bfloat16 = float_sums.Accumulator(2.0**-7, 2.0**-133, 2.0**127)
+    no_integers = np.empty((4, 0), np.uint32)
     return {
         "products of integers": lambda: matmul.integer_product(small, weights),
         "saturating products": lambda: accumulator.saturating_product(
             100 * small, 100 * weights, 14
+        ),
+        "floating-point sums": lambda: float_sums.fill_sums(
+            square, square, terms, bfloat16, no_integers, np.empty((4, 4))
+        ),
+        "floating-point sums of integers": lambda: float_sums.fill_exact_sums(
+            square, square, terms.groups, bfloat16, no_integers, np.empty((4, 4))
+        ),
+        "floating-point additions": lambda: float_sums.add_rounded(
+            np.zeros((4, 4)), np.zeros((4, 4)), bfloat16, no_integers
         ),
         "explicit weight noise": lambda: weight_noise.explicit_drives(
             np.zeros((2, 4)), square, square, address, values

@@ -50,8 +50,7 @@ def add_reads(meter: Meter, hardware: Hardware, workload: Workload) -> None:
         if use.shape.input_blocks is not None:
             _add_dynamic_scales(meter, use, workload.code_memory_bits)
         if use.additions:
-            width = accumulator_width(hardware, use.shape)
-            meter.add(use.layer, "add", use.additions, width, per=Sharing.STIMULUS)
+            _add_additions(meter, hardware, use, use.additions)
         size = workload.code_memory_bits
         meter.add(use.layer, "code_memory", use.code_bits, size, per=Sharing.STIMULUS)
         stored, read = use.shape.output_table_bits
@@ -84,9 +83,14 @@ def _add_digital_product(meter: Meter, hardware: Hardware, use: LayerUse) -> Non
     if macs:
         width = accumulator_width(hardware, shape)
         meter.add(use.layer, "multiply", macs, *shape.factor_bits, per=per)
-        meter.add(use.layer, "add", macs, width, per=per)
+        rounded = _rounded_additions(hardware, use)
+        if rounded:
+            _add_additions(meter, hardware, use, rounded)
+            width = hardware.accumulator_width(_size_of_group(hardware, shape), shape.product_bits)
+        if macs > rounded:
+            meter.add(use.layer, "add", macs - rounded, width, per=per)
         exponents = (0, 0) if shape.multiplied is None else shape.multiplied.exponents
-        if any(exponents):
+        if any(exponents) and macs > rounded:  # the accumulator itself aligns single products
             meter.add(use.layer, "add", macs, width, per=per)
         if all(exponents):
             meter.add(use.layer, "add", macs, max(exponents) + 1, per=per)
@@ -102,7 +106,8 @@ def _add_scales_of_blocks(meter: Meter, hardware: Hardware, use: LayerUse) -> No
     a power of two by an addition to the exponent, and added.
     """
     shape = use.shape
-    times = use.products * shape.neurons * shape.blocks
+    rounded = _rounded_additions(hardware, use)
+    times = rounded or use.products * shape.neurons * shape.blocks
     width = accumulator_width(hardware, shape)
     per = Sharing.STIMULUS
     of_weights = [] if shape.block_size is None else [shape.block_scales]
@@ -114,7 +119,39 @@ def _add_scales_of_blocks(meter: Meter, hardware: Hardware, use: LayerUse) -> No
         else:
             meter.add(use.layer, "multiply", times, width, bits, per=per)
         width += bits
-    meter.add(use.layer, "add", times, width, per=per)
+    if not rounded:
+        meter.add(use.layer, "add", times, width, per=per)
+
+
+def _rounded_additions(hardware: Hardware, use: LayerUse) -> int:
+    """Additions of a layer's products that floating-point accumulators round, one for each group;
+    0 where sums are integers.
+    """
+    if hardware.float_accumulation is None or not use.multiply_adds:
+        return 0
+    size = _size_of_group(hardware, use.shape)
+    groups = sum(-(-part.inputs // size) for part in use.shape.of_blocks())
+    return use.products * use.shape.neurons * groups
+
+
+def _size_of_group(hardware: Hardware, shape: LayerShape) -> int:
+    """Products that are added exactly before a floating-point accumulator rounds."""
+    assert hardware.float_accumulation is not None
+    is_block = shape.block_size is not None or shape.input_blocks is not None
+    return hardware.float_accumulation.group_size(_summed(shape), is_block)
+
+
+def _add_additions(meter: Meter, hardware: Hardware, use: LayerUse, count: int) -> None:
+    """Count additions to accumulators, integer ones or those of a format, with the random bits of
+    each.
+    """
+    per, accumulation = Sharing.STIMULUS, hardware.float_accumulation
+    if accumulation is None:
+        meter.add(use.layer, "add", count, accumulator_width(hardware, use.shape), per=per)
+        return
+    meter.add(use.layer, "float_add", count, accumulation.format.bits, per=per)
+    if accumulation.random_bits:
+        meter.add(use.layer, "random", accumulation.random_bits * count, per=per)
 
 
 def _add_dynamic_scales(meter: Meter, use: LayerUse, memory_bits: int) -> None:

@@ -13,6 +13,8 @@ from stochsim.chip.array.array_product import ArrayProduct
 from stochsim.chip.array.programming import bit_flipped
 from stochsim.chip.blocked_product import BlockedProduct, key_of_block
 from stochsim.chip.digital_product import DigitalProduct
+from stochsim.chip.float_adder import BIAS, SCALED, FloatAdder
+from stochsim.chip.float_product import FloatProduct
 from stochsim.chip.neurons import Neurons
 from stochsim.chip.product import Product, less_zero_points
 from stochsim.chip.rng_address import Place
@@ -70,6 +72,8 @@ class LayerOnChip:
             if chip.has_exact_products
             else build_product(layer, own, *drawn, x_calibration)
         )
+        accumulation = own.float_accumulation
+        self.adder = None if accumulation is None else FloatAdder(accumulation, number)
 
     def renamed(self, name: str, number: int) -> Self:
         """A layer on the same cells, with random numbers of its own in every read."""
@@ -77,6 +81,7 @@ class LayerOnChip:
         made.name, made.number = name, number
         steps = number - self.number
         made.product, made.neurons = self.product.numbered(steps), self.neurons.numbered(number)
+        made.adder = None if self.adder is None else self.adder.numbered(steps)
         return made
 
     @property
@@ -118,7 +123,7 @@ class LayerOnChip:
         else:
             at = (place.key, place.first_stimulus, place.first_read)
             sums = self.product.sums(integers, reads, *at)
-        return self.scaled(self._from_zero(sums, integers))
+        return self._drive_of(self._from_zero(sums, integers), place)
 
     def _from_zero(self, sums: np.ndarray, integers: np.ndarray) -> np.ndarray:
         """Sums (…, neuron) of the product, less zero points that are not those of blocks."""
@@ -129,7 +134,27 @@ class LayerOnChip:
         """Drives (stimulus, neuron) of the digital product, without the errors of a read;
         SettingError where the product is not digital.
         """
-        return self.scaled(self._from_zero(self.product.exact(integers), integers))
+        sums = self._from_zero(self.product.exact(integers), integers)
+        return self._drive_of(sums, Place(0, 0, 0))
+
+    def _drive_of(self, sums: np.ndarray, place: Place) -> np.ndarray:
+        """Drives of sums, of their shape; in floating-point accumulators each step rounds."""
+        if self.adder is None:
+            return self.scaled(sums)
+        drive = np.zeros(sums.shape)
+        self.adder.add(drive, sums * (self.layer.sum_scale * self.layer.input.unit), place, SCALED)
+        if self.layer.bias.any():
+            self.adder.add(drive, self.layer.bias, place, BIAS)
+        return drive
+
+    def add(self, drive: np.ndarray, term: np.ndarray, place: Place, what: int) -> None:
+        """Add term, which broadcasts, to drives (stimulus, read, neuron), in place; what: see
+        `FloatAdder`.
+        """
+        if self.adder is None:
+            drive += term
+        else:
+            self.adder.add(drive, term, place, what)
 
     def lumped(self, integers: np.ndarray) -> np.ndarray:
         """Read noise of the weights as one draw per neuron, sigma_w |x|, exact for additive
@@ -232,6 +257,9 @@ def build_digital_product(layer: Layer, hardware: Hardware, number: int, chip_ke
     not.
     """
     weights = weights_of_chip(layer, hardware, chip_key)
+
+    if hardware.accumulator_format is not None:
+        return FloatProduct(layer, hardware, weights, number)
 
     def of_block(block: int, inputs: slice) -> Product:
         own = np.ascontiguousarray(weights[:, inputs])

@@ -10,6 +10,7 @@ from stochsim_kernels.random.integers import draw_integers
 
 from stochsim.accounting import OFF, Meter, Sharing
 from stochsim.chip import memory_portions
+from stochsim.chip.float_adder import OWN, STIMULUS
 from stochsim.chip.inputs import Inputs
 from stochsim.chip.layer_on_chip import ChipSettings, LayerOnChip
 from stochsim.chip.product import refuse_differing
@@ -226,11 +227,11 @@ class RecurrentRunner(Runner):
             self.lateral.report(meter, integers, reads)
             if given is None:
                 more, noise = self._drive_of_step(x, reads, here, meter)
-                drive += more
+                self.lateral.add(drive, more, here, STIMULUS)
                 lumped = np.hypot(lumped, noise)
             else:
-                drive += given
-            table.add(state, drive)
+                self.lateral.add(drive, given, here, STIMULUS)
+            self.lateral.add(drive, table.of(state), here, OWN)
             u = None if registers is None else registers[:, :, step - steps.start]
             self.readout.neurons.draw(drive, lumped, here, state, u=u)
 
@@ -282,9 +283,9 @@ class _Table:
         self._neurons = neurons
         self._place = np.arange(neurons, dtype=np.intp) - c_min * neurons
 
-    def add(self, codes: np.ndarray, drive: np.ndarray) -> None:
-        """Add to drive (stimulus, read, neuron), in place, what codes of that shape call for."""
+    def of(self, codes: np.ndarray) -> np.ndarray:
+        """What codes (stimulus, read, neuron) call for, of their shape."""
         at = codes.astype(np.intp)
         at *= self._neurons
         at += self._place
-        drive += np.take(self._flat, at)
+        return np.take(self._flat, at)

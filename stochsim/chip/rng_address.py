@@ -15,8 +15,9 @@ from stochsim_kernels.random.normal import fill_normals
 from stochsim.settings import SettingError
 
 NEURONS, DIGITAL, ARRAY, INPUTS, PARTS = 0, 1 << 30, 1 << 31, 3 << 30, 7 << 29
+SUMS = 1 << 29
 """Layer words: neurons; noise of a digital product; ADCs and cells of an array; inputs that
-are rounded stochastically; parts in float that draw.
+are rounded stochastically; parts in float that draw; sums that are rounded at random.
 """
 
 FLIPS, WEIGHTS, STIMULUS_DRIVE = 0, 1, 2

@@ -60,7 +60,7 @@ level changes (a line runs through all columns of a tile, used or not). `total_m
 size of the memory that holds the bits; it sets the price of each. `reliability` is one neuron kept
 at noise σ (in units of s) for one read, which is paid by its law and no price of the book.
 `program` is one cell programmed; `float_multiply` and `float_add` are floating-point operations of
-`bits` bits, of layers that are left unquantised.
+`bits` bits, of layers that are left unquantised, and additions to floating-point accumulators.
 """
 
 PARTS = tuple(dict.fromkeys(kind.part for kind in KINDS.values()))

@@ -34,3 +34,6 @@ from .scales_of_values import DYNAMIC_SCALES as DYNAMIC_SCALES
 from .scales_of_values import EXPONENTS as EXPONENTS
 from .scales_of_values import largest_exponent as largest_exponent
 from .scales_of_values import scales_of_blocks as scales_of_blocks
+from .sum_formats import SUM_FORMATS as SUM_FORMATS
+from .sum_formats import SumFormat as SumFormat
+from .sum_formats import sum_format as sum_format

@@ -1,3 +1,5 @@
+from .accumulation import TO_ZERO as TO_ZERO
+from .accumulation import FloatAccumulation as FloatAccumulation
 from .array import Adc as Adc
 from .array import Array as Array
 from .array import Cells as Cells

@@ -19,6 +19,11 @@ from stochsim.energy import (
     reliability_law,
 )
 from stochsim.hardware import without_effect
+from stochsim.hardware.accumulation import (
+    FloatAccumulation,
+    check_accumulators,
+    check_beside_float_sums,
+)
 from stochsim.hardware.array import Array
 from stochsim.hardware.inheritance import read_chip_files
 from stochsim.hardware.parts import Memory, Noise, Precision, RandomSource, Reliability
@@ -50,6 +55,12 @@ class Hardware(Settings):
     `sources` say where the figures come from; one that opens with addresses ("prices.adc: …") is
     about these settings, and goes when they change. `accumulator_bits` None means as
     many as hold every sum (`accumulator_width`); narrower ones saturate at every addition, or wrap.
+    `accumulator_format` is that of floating-point ones ("fp32", "bf16", "fp16", "tf32",
+    "fp12-e4m7"): products of `accumulator_group` neighbouring inputs (None: one, or a block with a
+    scale of its own) are added exactly, then to the accumulator, in the order of the inputs. Each
+    such addition, and those of the scaled sum, the bias and the other drives of a circuit, is
+    rounded as `accumulator_rounding` says: "nearest" (halves to even), "to-zero", or
+    "stochastic-8", by 8 random bits; sums beyond the largest number take it.
     `array` is an analog array in front of the neurons, None a digital product. A setting that would
     move neither the output nor the bill is refused.
 
@@ -74,6 +85,9 @@ class Hardware(Settings):
     sources: tuple[str, ...] = ()
     accumulator_bits: Annotated[int, Field(ge=2, le=64)] | None = None
     accumulator_overflow: Literal["saturate", "wrap"] = "saturate"
+    accumulator_format: str | None = None
+    accumulator_rounding: str = "nearest"
+    accumulator_group: Annotated[int, Field(ge=1, le=2**20)] | None = None
     precision: Precision
     noise: Noise = Noise()
     array: Array | None = None
@@ -111,10 +125,16 @@ class Hardware(Settings):
 
     def _check_effects(self) -> None:
         """A setting that other sections leave without effect is refused."""
-        without_effect.check_accumulators(self.accumulator_bits, self.accumulator_overflow)
+        integer = (self.accumulator_bits, self.accumulator_overflow)
+        floating = (self.accumulator_rounding, self.accumulator_group)
+        check_accumulators(integer, self.accumulator_format, floating)
+        if self.accumulator_format is not None:
+            check_beside_float_sums(self.accumulator_format, self.array, self.noise, self.memory)
         without_effect.check_cells(self.array, self.prices)
         without_effect.check_columns(self.array, self.prices)
-        without_effect.check_random(self.random, self.noise, self.prices)
+        rounding = self.float_accumulation
+        of_additions = 0 if rounding is None else rounding.random_bits
+        without_effect.check_random(self.random, self.noise, self.prices, of_additions)
         without_effect.check_weights_read(self.memory, self.array, self.prices)
         without_effect.check_voltage(self.prices, self.reliability)
 
@@ -254,6 +274,15 @@ class Hardware(Settings):
     def random_bits_per_code(self) -> int:
         """Random bits drawn per output code and read: `random.random_bits_per_code`."""
         return self.random.random_bits_per_code
+
+    @property
+    def float_accumulation(self) -> FloatAccumulation | None:
+        """How products are added in floating point; None where sums are integers."""
+        if self.accumulator_format is None:
+            return None
+        return FloatAccumulation.named(
+            self.accumulator_format, self.accumulator_rounding, self.accumulator_group
+        )
 
     def accumulator_width(self, inputs: int, widths: tuple[int, int] | None = None) -> int:
         """Bits of the sum over this many inputs: `accumulator_bits` where set, else as many as hold

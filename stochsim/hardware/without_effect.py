@@ -20,16 +20,6 @@ def free_prices(kind: str) -> tuple[str, ...]:
     )
 
 
-def check_accumulators(bits: int | None, overflow: str) -> None:
-    """Overflow belongs to accumulators of a given width: others hold every sum."""
-    if overflow != "saturate" and bits is None:
-        rule = (
-            "accumulators without 'accumulator_bits' hold every sum; valid: saturate, or a number "
-            "of bits"
-        )
-        raise SettingError.of("accumulator_overflow", overflow, rule)
-
-
 def check_cells(array: Array | None, prices: Prices) -> None:
     """Cells and input lines are counted in an array."""
     for kind in ("cell", "line"):
@@ -63,15 +53,17 @@ def check_columns(array: Array | None, prices: Prices) -> None:
         raise SettingError.of("array.columns", array.columns, rule, [usual], also=others)
 
 
-def check_random(random: RandomSource, noise: Noise, prices: Prices) -> None:
-    """Random bits are counted per code, and for inputs that are rounded at random."""
+def check_random(random: RandomSource, noise: Noise, prices: Prices, of_additions: int) -> None:
+    """Random bits are counted per code, and for inputs and sums (`of_additions`, of each addition)
+    that are rounded at random.
+    """
     bits = random.random_bits_per_code
     free = prices.of("random").is_free
     if free and bits not in (0, RandomSource().random_bits_per_code):
         rule = f"'prices.random' = '{prices.random}' costs nothing; valid: 0, or another price"
         raise SettingError.of("random.random_bits_per_code", bits, rule, also=("prices.random",))
     of_inputs = 0 if noise.input_dither == "none" else noise.input_rounding.billed_bits
-    if not free and bits == 0 and of_inputs == 0:
+    if not free and bits == of_inputs == of_additions == 0:
         rule = "with 'random.random_bits_per_code' = 0 none are drawn"
         raise SettingError.of(
             "prices.random",

@@ -171,7 +171,7 @@ class ChipModule(torch.nn.Module):
         """What the emulation draws in training beside the sums of an array; None where the chip
         itself is in the loop.
         """
-        if self.hardware.accumulator_bits is not None:
+        if self.hardware.accumulator_bits is not None or self.hardware.float_accumulation:
             return None
         if self.hardware.array is not None and self.chip_in_the_loop:
             return None

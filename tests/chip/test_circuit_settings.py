@@ -39,6 +39,11 @@ DIGITAL = {
     "code errors": {"memory": Memory(code_errors=0.1)},
     "saturating accumulators": {"accumulator_bits": 4},
     "wrapping accumulators": {"accumulator_bits": 4, "accumulator_overflow": "wrap"},
+    "sums in floating point": {"accumulator_format": "fp6-e3m2"},
+    "sums rounded at random": {
+        "accumulator_format": "fp6-e3m2",
+        "accumulator_rounding": "stochastic-8",
+    },
     "ideal array of few bits": {"array": array_of(Adc(bits=2), **PAIRS_OF_COLUMNS)},
 }
 """Settings that act on any layer, whatever sigma its neurons have."""

@@ -190,6 +190,9 @@ SRAM, RRAM, PCM = "sram-array-28nm", "rram-array", "pcm-array"
 CHANGES = {
     "accumulator_bits": to(7, 16),
     "accumulator_overflow": to("wrap", accumulator_bits=6),
+    "accumulator_format": to("fp6-e3m2"),
+    "accumulator_rounding": to("to-zero", "stochastic-2", accumulator_format="fp6-e3m2"),
+    "accumulator_group": to(2, 3, accumulator_format="fp6-e3m2"),
     "precision.weight_bits": to(3, 5),
     "precision.input_bits": to(3, 5),
     "precision.output_bits": to(3, 5),

@@ -1,0 +1,85 @@
+"""Floating-point formats of sums: a sign, x bits of exponent and y of mantissa, with subnormals, as
+IEEE 754 has them: the largest exponent is for no numbers.
+"""
+
+import re
+from typing import NamedTuple
+
+from stochsim.settings import SettingError
+
+_NAME = re.compile(r"fp(\d{1,3})-e(\d{1,3})m(\d{1,3})", re.ASCII)
+_EXPONENT_BITS = range(2, 9)
+_MANTISSA_BITS = range(1, 24)
+
+
+class SumFormat(NamedTuple):
+    """A sign, `exponent_bits` and `mantissa_bits`.
+
+    >>> from stochsim.formats import sum_format
+    >>> sum_format("accumulator_format", "fp16").largest
+    65504.0
+    """
+
+    exponent_bits: int
+    mantissa_bits: int
+
+    @property
+    def bits(self) -> int:
+        """Of a register, with the sign."""
+        return 1 + self.exponent_bits + self.mantissa_bits
+
+    @property
+    def bias(self) -> int:
+        """Of the exponent: 2^(x-1) - 1."""
+        return int(2 ** (self.exponent_bits - 1) - 1)
+
+    @property
+    def ulp(self) -> float:
+        """The distance of neighbouring numbers at 1."""
+        return 2.0**-self.mantissa_bits
+
+    @property
+    def least(self) -> float:
+        """The smallest number above 0, and the distance of subnormal ones."""
+        return 2.0 ** (1 - self.bias - self.mantissa_bits)
+
+    @property
+    def largest(self) -> float:
+        """The largest number."""
+        return (2 - self.ulp) * 2.0**self.bias
+
+
+SUM_FORMATS = {
+    "fp32": SumFormat(8, 23),
+    "tf32": SumFormat(8, 10),
+    "bf16": SumFormat(8, 7),
+    "fp16": SumFormat(5, 10),
+}
+"""Those with names of their own: binary32 and binary16 of IEEE 754, bfloat16, and NVIDIA's tf32,
+of 19 bits.
+"""
+
+
+def sum_format(field: str, name: object) -> SumFormat:
+    """The format of a name: of SUM_FORMATS, or fp<bits>-e<x>m<y> with 2 to 8 bits of exponent and 1
+    to 23 of mantissa. Raises SettingError for other names, as a value of `field`.
+
+    >>> from stochsim.formats import sum_format
+    >>> sum_format("accumulator_format", "fp12-e4m7").largest
+    255.0
+    """
+    if isinstance(name, str) and name in SUM_FORMATS:
+        return SUM_FORMATS[name]
+    found = _NAME.fullmatch(name) if isinstance(name, str) else None
+    if found is None:
+        rule = "should be a format of sums, or 'fp<bits>-e<x>m<y>'"
+        raise SettingError.of(field, name, rule, SUM_FORMATS)
+    bits, exponent, mantissa = (int(one) for one in found.groups())
+    if exponent not in _EXPONENT_BITS or mantissa not in _MANTISSA_BITS:
+        rule = "should have 2 to 8 bits of exponent and 1 to 23 of mantissa"
+        raise SettingError.of(field, name, rule, SUM_FORMATS)
+    format_ = SumFormat(exponent, mantissa)
+    if bits != format_.bits:
+        rule = f"its bits are a sign, exponent and mantissa, {format_.bits} here"
+        raise SettingError.of(field, name, rule, [f"fp{format_.bits}-e{exponent}m{mantissa}"])
+    return format_
