@@ -25,6 +25,7 @@ from stochsim.keys import fold_in
 from stochsim.program import Program, Quantizer
 from stochsim.settings import (
     SettingError,
+    bounded_array,
     check_kind,
     check_whole,
     finite,
@@ -66,7 +67,9 @@ def with_output_format(
     check_kind("hardware", hardware, Hardware, HARDWARE_RULE)
     key = check_whole("key", key, 0, 2**64)
     bits, own = format_bits(name), program.output
-    x = finite_array("x", x, "stimulus, input", (None, program.inputs))
+    x = bounded_array("x", x, "stimulus, input", (None, program.inputs))
+    if not len(x):
+        raise SettingError.of("x", x, "should have one stimulus at least")
     if name == f"int{bits}" and own.is_even and own.bits == bits:
         return program
     values = _reads(program, hardware, x, key)
@@ -75,7 +78,13 @@ def with_output_format(
     rows = values.reshape(-1, program.neurons) if each else values.ravel()
     most = _NUMBERS_PER_NEURON if each else _NUMBERS
     numbers = random.choice(rows, min(most, len(rows)), replace=False)
-    changed = program.with_output(fitted_quantizer(name, numbers))
+    try:
+        changed = program.with_output(fitted_quantizer(name, numbers))
+    except SettingError as error:
+        if error.field != ("numbers",):
+            raise
+        rule = f"should be more, or other, stimuli: what '{name}' is fitted to, reads of these,"
+        raise SettingError.of("x", rule=f"{rule} {error.faults[0].rule}") from None
     if changed.steps is None:
         return changed
     before, now = (_read_sigma(one.output, hardware) for one in (program, changed))

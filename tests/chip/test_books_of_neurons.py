@@ -294,3 +294,18 @@ def test_books_of_other_patterns_take_no_errors() -> None:
     hardware = ss.load_hardware("digital-45nm", bits=4).replace(memory=Memory(code_errors=0.1))
     with pytest.raises(SettingError, match=r"memory\.code_errors"):
         Chip(program, hardware)
+
+
+@pytest.mark.parametrize(
+    ("stimuli", "message"),
+    [
+        (np.ones((1, 6)), "'x': should be more, or other, stimuli: what 'lloyd-4' is fitted to"),
+        (np.full((3, 6), 1e200), "'x' = 1e\\+200: should be at most"),
+        (np.ones((0, 6)), "'x' = .*: should have one stimulus at least"),
+    ],
+)
+def test_stimuli_that_no_format_is_fitted_to_are_named(stimuli, message):
+    program, _ = random_program((6, 3), (4, 4, 4), sigma=0.0)
+    chip = ss.load_hardware("digital-45nm", bits=4)
+    with pytest.raises(ss.SettingError, match=message):
+        with_output_format(program, chip, "lloyd-4", stimuli, key=0)
