@@ -4,6 +4,7 @@ from .adc_use import adc_flags as adc_flags
 from .adc_use import coarse_adcs as coarse_adcs
 from .adc_use import coarse_card as coarse_card
 from .bill import Bill as Bill
+from .bill import seconds_text as seconds_text
 from .coverage import Coverage as Coverage
 from .coverage import MultiplyAdds as MultiplyAdds
 from .fixed_operations import add_fixed as add_fixed

@@ -39,6 +39,13 @@ class PriceRange(NamedTuple):
             return 0.0
         return max(self.joules - self.low, self.high - self.joules)
 
+    @property
+    def together(self) -> str:
+        """What is off together with it: a name that all ranges of a price share, and all that are
+        the spread of machines.
+        """
+        return self.basis if self.basis == MACHINES else self.price
+
 
 @dataclass(frozen=True)
 class JoulesInterval:
@@ -81,7 +88,7 @@ class JoulesInterval:
     @property
     def _apart(self) -> list[PriceRange]:
         """What is off independently of each other."""
-        groups = self._groups(lambda one: one.basis if one.basis == MACHINES else one.price)
+        groups = self._groups(lambda one: one.together)
         found = [_together(one.price, each) for one, each in groups]
         return [one for one in found if one.swing > 0]
 

@@ -1,6 +1,7 @@
 """`stochsim optimize`."""
 
 import argparse
+import json
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,14 @@ of its grid:
 S and D do not depend on what a conversion costs, so the answer is found under five models of
 ADC energy at once. It can be stopped at any moment; the same command goes on where it
 stopped, and a higher --trials goes on from what is there.
+
+A study with [axes], of a network and data of your own, is searched, too: all its points are
+measured, and
+
+  [objective]
+  keep = ["accuracy >= 0.97", "seconds_per_read <= 1e-6"]
+  minimise = "joules_per_read"  the least of those that keep all rules; or, with
+  against = ["accuracy"]        one or two figures more, the front
 
   stochsim optimize examples/cheapest_chip.toml
   stochsim optimize mine.toml --trials 120 --storage postgresql://me@host/trials
@@ -74,6 +83,11 @@ def add_to(commands: Any) -> None:
         metavar="URL",
         help="database of the trials (default: a SQLite file in the run's folder)",
     )
+    optimize.add_argument(
+        "--allow-code",
+        action="store_true",
+        help="of a study with [axes]: import and run the functions that the file names",
+    )
     add_dry_run(optimize)
     optimize.set_defaults(command=_optimize)
 
@@ -89,14 +103,27 @@ def _optimize(args: argparse.Namespace) -> None:
     optimize.html, front.csv and front.png.
     """
     from stochsim.report import console_text, write_optimize_report
-    from stochsim.search import run_optimize, search_needs_of
+    from stochsim.search import CustomAnswer, run_optimize, search_needs_of
+    from stochsim.studies import custom_study_of, dry_run
 
     folder = args.out or Path("runs") / args.file.stem
     if args.dry_run:
-        print(search_needs_of(args.file, workers=args.workers, trials=args.trials))
+        custom = custom_study_of(args.file, args.allow_code)
+        needs = {"workers": args.workers, "trials": args.trials}
+        print(dry_run(custom) if custom else search_needs_of(args.file, **needs))
         return
     outcome = run_optimize(
-        args.file, folder, workers=args.workers, storage=args.storage, trials=args.trials
+        args.file,
+        folder,
+        workers=args.workers,
+        storage=args.storage,
+        trials=args.trials,
+        allow_code=args.allow_code,
     )
+    if isinstance(outcome, CustomAnswer):
+        path = folder / "answer.json"
+        path.write_text(json.dumps(outcome.to_table(), indent=1) + "\n", encoding="utf-8")
+        print(f"{outcome}\n\nanswer: {path}")
+        return
     page = write_optimize_report(outcome, folder)
     print(f"{console_text(outcome)}\n\nreport: {page}")

@@ -25,15 +25,18 @@ class FloatAccumulation(NamedTuple):
     group: int | None = None
 
     @classmethod
-    def named(cls, format_: str, rounding: str, group: int | None) -> "FloatAccumulation":
+    def named(
+        cls, format_: str, rounding: str | None = None, group: int | None = None
+    ) -> "FloatAccumulation":
         """By the words of a chip; raises SettingError for those that name nothing.
 
         >>> from stochsim.hardware import FloatAccumulation
-        >>> FloatAccumulation.named("bf16", "stochastic-8", None).random_bits
+        >>> FloatAccumulation.named("bf16", "stochastic-8").random_bits
         8
         """
-        random = rounding_named("accumulator_rounding", rounding, (TO_ZERO,))
-        return cls(sum_format("accumulator_format", format_), rounding, random, group)
+        word = "nearest" if rounding is None else rounding
+        random = rounding_named("accumulator_rounding", word, (TO_ZERO,))
+        return cls(sum_format("accumulator_format", format_), word, random, group)
 
     def group_size(self, inputs: int, is_block: bool) -> int:
         """How many products are added exactly, of the inputs of a sum or of a block."""
@@ -46,7 +49,7 @@ class FloatAccumulation(NamedTuple):
 
 
 def check_accumulators(
-    integer: tuple[int | None, str], format_: str | None, floating: tuple[str, int | None]
+    integer: tuple[int | None, str], format_: str | None, floating: tuple[str | None, int | None]
 ) -> None:
     """Raise SettingError for settings of accumulators that do not go together: integer ones have
     (bits, overflow), floating-point ones a format and (rounding, group).
@@ -62,9 +65,9 @@ def check_accumulators(
         )
         raise SettingError.of("accumulator_overflow", overflow, rule)
     names = ("accumulator_rounding", "accumulator_group")
-    for name, value, usual in zip(names, floating, ("nearest", None), strict=True):
-        if format_ is None and value != usual:
-            rule = f"integers are added exactly; valid: {usual}, or an 'accumulator_format'"
+    for name, value in zip(names, floating, strict=True):
+        if format_ is None and value is not None:
+            rule = "integers are added exactly; valid: None, or an 'accumulator_format'"
             raise SettingError.of(name, value, rule)
 
 

@@ -59,7 +59,7 @@ class Hardware(Settings):
     "fp12-e4m7"): products of `accumulator_group` neighbouring inputs (None: one, or a block with a
     scale of its own) are added exactly, then to the accumulator, in the order of the inputs. Each
     such addition, and those of the scaled sum, the bias and the other drives of a circuit, is
-    rounded as `accumulator_rounding` says: "nearest" (halves to even), "to-zero", or
+    rounded as `accumulator_rounding` says: "nearest" (halves to even; as None is), "to-zero", or
     "stochastic-8", by 8 random bits; sums beyond the largest number take it.
     `array` is an analog array in front of the neurons, None a digital product. A setting that would
     move neither the output nor the bill is refused.
@@ -86,7 +86,7 @@ class Hardware(Settings):
     accumulator_bits: Annotated[int, Field(ge=2, le=64)] | None = None
     accumulator_overflow: Literal["saturate", "wrap"] = "saturate"
     accumulator_format: str | None = None
-    accumulator_rounding: str = "nearest"
+    accumulator_rounding: str | None = None
     accumulator_group: Annotated[int, Field(ge=1, le=2**20)] | None = None
     precision: Precision
     noise: Noise = Noise()

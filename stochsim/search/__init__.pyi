@@ -1,5 +1,13 @@
 from .answer import Answer as Answer
 from .answer import Outcome as Outcome
+from .custom.candidates import Candidate as Candidate
+from .custom.choosing import choose as choose
+from .custom.custom_answer import CustomAnswer as CustomAnswer
+from .custom.custom_objective import Bound as Bound
+from .custom.custom_objective import CustomObjective as CustomObjective
+from .custom.price_draws import PriceWorth as PriceWorth
+from .custom.run_custom_search import objective_of_file as objective_of_file
+from .custom.run_custom_search import run_custom_search as run_custom_search
 from .measured_setting import OWN as OWN
 from .measured_setting import Measured as Measured
 from .rival_settings import Rivals as Rivals

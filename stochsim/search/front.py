@@ -23,6 +23,18 @@ def front(points: Sequence[Point]) -> list[int]:
     return found
 
 
+def undominated(points: Sequence[tuple[float, ...]]) -> list[int]:
+    """Places of the points of any number of figures that none dominates, by rising first figure;
+    of equal points the first one alone.
+    """
+    found: list[int] = []
+    for index in sorted(range(len(points)), key=lambda index: (*points[index], index)):
+        one = points[index]
+        if not any(all(a <= b for a, b in zip(points[k], one, strict=True)) for k in found):
+            found.append(index)
+    return found
+
+
 def hypervolume(points: Sequence[Point], reference: Point) -> float:
     """Area between the front of the points and `reference`, which bounds it from above; a point
     beyond it adds nothing.

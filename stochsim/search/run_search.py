@@ -6,6 +6,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from typing import Any, overload
 
 import sqlalchemy
 from stochsim_kernels import KERNEL_VERSION
@@ -14,6 +15,9 @@ from stochsim._version import ANSWERS_VERSION, __version__
 from stochsim.keys import fold_in
 from stochsim.runs import MOST_WORKERS, Progress, Store, Workers, surroundings
 from stochsim.search.answer import Outcome, answer
+from stochsim.search.custom.custom_answer import CustomAnswer
+from stochsim.search.custom.custom_objective import CustomObjective
+from stochsim.search.custom.run_custom_search import objective_of_file, run_custom_search
 from stochsim.search.evaluate import Evaluator
 from stochsim.search.measured_setting import Measured
 from stochsim.search.proposals import Focus, Plan, Search, quiet
@@ -22,8 +26,23 @@ from stochsim.search.search_needs import ONCE, request_needs
 from stochsim.search.search_settings import MOST_TRIALS
 from stochsim.search.space import Setting
 from stochsim.search.storage import checked_address, open_storage
-from stochsim.settings import AnyPath, StochsimError, as_path, check_whole, errors_in
-from stochsim.studies import Needs, announce_needs, check_needs, compute
+from stochsim.settings import (
+    AnyPath,
+    SettingError,
+    StochsimError,
+    as_path,
+    check_whole,
+    errors_in,
+    renamed_arguments,
+)
+from stochsim.studies import (
+    CustomStudy,
+    Needs,
+    announce_needs,
+    check_needs,
+    compute,
+    custom_study_of,
+)
 
 
 class _Settings(Progress):
@@ -64,19 +83,50 @@ class _Settings(Progress):
         self._show()
 
 
+@overload
 def run_optimize(
-    file_path: AnyPath,
+    study: CustomStudy,
+    run_folder: AnyPath,
+    *,
+    objective: CustomObjective | dict[str, Any],
+    workers: int = 2,
+    **options: Any,
+) -> CustomAnswer: ...
+
+
+@overload
+def run_optimize(
+    study: AnyPath,
     run_folder: AnyPath,
     *,
     workers: int = 2,
     storage: str | None = None,
     trials: int | None = None,
-) -> Outcome:
-    """Search as the file says, going on where an earlier run into the folder stopped; returns what
-    was found.
+    allow_code: bool = False,
+    objective: CustomObjective | dict[str, Any] | None = None,
+    **options: Any,
+) -> Outcome | CustomAnswer: ...
 
-    storage, trials: in place of the file's. Raises StochsimError for a bad file, folder or storage,
-    before anything is measured. KeyboardInterrupt and kill lose only the tasks in progress.
+
+@renamed_arguments(file_path="study")
+def run_optimize(
+    study: AnyPath | CustomStudy,
+    run_folder: AnyPath,
+    *,
+    workers: int = 2,
+    storage: str | None = None,
+    trials: int | None = None,
+    allow_code: bool = False,
+    objective: CustomObjective | dict[str, Any] | None = None,
+    **options: Any,
+) -> Outcome | CustomAnswer:
+    """Search as a file says, going on where an earlier run into the folder stopped; returns what
+    was found. A study with axes, or its file, has all its points measured, and the best chosen.
+
+    storage, trials: in place of the file's. Of a study with axes alone: allow_code, for a file that
+    names functions; objective, in place of the file's (see `CustomObjective`); options, see
+    `studies.RunOptions`. Raises StochsimError for a bad file, folder or storage, before anything is
+    measured. KeyboardInterrupt and kill lose only the tasks in progress.
 
     >>> import stochsim as ss
     >>> from stochsim.settings import write_toml
@@ -94,7 +144,19 @@ def run_optimize(
     >>> len(found.measured)
     2
     """
-    path = as_path("file_path", file_path)
+    custom = custom_study_of(study, allow_code)
+    of_request = {"storage": storage, "trials": trials}
+    if custom is not None:
+        for name, value in of_request.items():
+            if value is not None:
+                raise SettingError.of(name, value, "belongs to files with [search], not [axes]")
+        if objective is None:
+            objective = objective_of_file(study)
+        return run_custom_search(custom, run_folder, objective, workers, **options)
+    for name in ("objective",) * (objective is not None) + tuple(options):
+        rule = "is an option of studies with axes"
+        raise SettingError.unknown(name, ("run_folder", "workers", *of_request), rule)
+    path = as_path("study", study)
     request = Request.read(path)
     folder = as_path("run_folder", run_folder)
     workers = check_whole("workers", workers, 1, MOST_WORKERS + 1)

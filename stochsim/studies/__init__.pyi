@@ -24,7 +24,10 @@ from .custom.axis_targets import hardware_at as hardware_at
 from .custom.custom_file import custom_study_of as custom_study_of
 from .custom.custom_file import read_custom_study as read_custom_study
 from .custom.custom_run import CustomRun as CustomRun
+from .custom.custom_run import needed as needed
+from .custom.custom_run import open_custom_run as open_custom_run
 from .custom.custom_study import CustomStudy as CustomStudy
+from .custom.custom_study import point_text as point_text
 from .custom.data import StudyData as StudyData
 from .custom.data import study_data as study_data
 from .custom.designs import Between as Between

@@ -26,7 +26,7 @@ from documents import (
 from stochsim.cli import main
 from stochsim.cli.command_line import build_parser
 from stochsim.hardware import Hardware
-from stochsim.search import OptimizeFile
+from stochsim.search import OptimizeFile, objective_of_file
 from stochsim.settings import read_toml
 from stochsim.studies import Study, read_custom_study
 
@@ -61,6 +61,7 @@ def test_there_is_something_to_run() -> None:
         "few_bit_weights",
         "formats_of_networks",
         "number_formats",
+        "own_search",
         "own_studies",
         "silicon",
         "silicon_accuracy",
@@ -121,6 +122,8 @@ def test_toml_files_are_valid(name: str, monkeypatch: pytest.MonkeyPatch) -> Non
         Path("my_networks.py").write_text("".join(lines))
         np.savez(table["data"], stimuli=np.zeros((3, 2)), truth=np.zeros(3, int))
         assert len(read_custom_study(name, allow_code=True).points) == 6
+        if "objective" in table:
+            assert objective_of_file(name).bounds
     else:
         assert Hardware.read(name).name == table["name"]
 

@@ -42,6 +42,7 @@ _KEYS = (
     "axes",
     "design",
     "skip",
+    "objective",
 )
 _DESIGNS = ("grid", "zip", "random", "sobol")
 
@@ -53,7 +54,8 @@ def read_custom_study(path: AnyPath, allow_code: bool = False) -> CustomStudy:
     that Python finds or that lies beside the file; data is an npz file of arrays stimuli, truth,
     examples, reference, against. [hardware]: preset or file, and settings by dotted address; [axes]
     values by axis, or {low, high, log, whole} where [design] has kind "random" or "sobol", points
-    and key; kind "zip" takes axes in step; [[skip]]: points that are left out. allow_code: whether
+    and key; kind "zip" takes axes in step; [[skip]]: points that are left out; [objective] is for
+    `stochsim optimize`. allow_code: whether
     functions that the file names may be imported, and so run. Raises SettingError that names file,
     line, field and rule.
     """

@@ -2,7 +2,7 @@
 
 import importlib
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from stochsim.settings import (
 )
 from stochsim.studies.custom.custom_study import point_text
 from stochsim.studies.custom.measures import STANDARD_MEASURES
-from stochsim.studies.custom.point_result import PointResult
+from stochsim.studies.custom.point_result import PointResult, mean_ranges
 from stochsim.studies.custom.points import BOOTSTRAP_KEY
 from stochsim.studies.custom.run_custom_study import FACTS, FAILED, PLAN
 from stochsim.studies.custom.run_plots import RunPlots
@@ -156,13 +156,21 @@ class CustomRun:
         """
         if axis not in self.axes:
             raise SettingError.of("axis", axis, "is no axis of this study", self.axes)
+        return [self.together(point, rows) for point, rows in self.settings([axis])]
+
+    def settings(
+        self, repeated: Collection[str]
+    ) -> Iterator[tuple[dict[str, Any], list[PointResult]]]:
+        """Points that differ on these axes alone: what they have in common, and the points."""
         groups: dict[str, list[PointResult]] = {}
         for row in self.rows:
-            others = {name: value for name, value in row.point.items() if name != axis}
+            others = {name: value for name, value in row.point.items() if name not in repeated}
             groups.setdefault(json.dumps(others), []).append(row)
-        return [self._together(json.loads(name), rows) for name, rows in groups.items()]
+        for name, rows in groups.items():
+            yield json.loads(name), rows
 
-    def _together(self, point: dict[str, Any], rows: list[PointResult]) -> PointResult:
+    def together(self, point: dict[str, Any], rows: list[PointResult]) -> PointResult:
+        """Points as one, see `over`; point: what they have in common."""
         arrays = {
             name: np.stack([row.per_stimulus[name] for row in rows]) for name in self.measures
         }
@@ -174,6 +182,7 @@ class CustomRun:
             {part: float(np.mean([row.parts_j[part] for row in rows])) for part in rows[0].parts_j},
             tuple(sorted({flag for row in rows for flag in row.flags})),
             arrays,
+            mean_ranges(rows),
         )
 
     def _estimate(self, name: str, array: Floats) -> Estimate:

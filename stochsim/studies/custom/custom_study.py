@@ -231,6 +231,19 @@ class CustomStudy:
             found[task.hash] = task
         return found
 
+    @property
+    def measure_facts(self) -> dict[str, dict[str, str]]:
+        """Name, unit, direction and statistic by measure, as a run has them."""
+        return {
+            one.name: {
+                "name": one.name,
+                "unit": one.unit,
+                "better": one.better,
+                "statistic": "mean" if one.is_mean else "",
+            }
+            for one in self.measures
+        }
+
     def against_at(self, asked: Asked) -> np.ndarray | None:
         """Reads of the network before quantisation at a point, where survival is measured."""
         if self.reference is None or "survival" not in [one.name for one in self.measures]:

@@ -80,5 +80,6 @@ def _bill(bill: Bill) -> dict[str, Any]:
         "joules_per_read": bill.per_read_j,
         "seconds_per_read": bill.seconds,
         "parts_j": dict(bill.energy.joules),
+        "ranges": [list(one) for one in bill.interval.ranges],
         "flags": list(bill.flags),
     }

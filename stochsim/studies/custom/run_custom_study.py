@@ -151,15 +151,7 @@ def _facts(study: CustomStudy, tasks: Mapping[str, Task], shard: Shard) -> dict[
         "hash": study.hash,
         "title": str(study).splitlines()[0],
         "axes": study.axes,
-        "measures": [
-            {
-                "name": one.name,
-                "unit": one.unit,
-                "better": one.better,
-                "statistic": "mean" if one.is_mean else "",
-            }
-            for one in study.measures
-        ],
+        "measures": list(study.measure_facts.values()),
         "reads": study.reads,
         "stimuli": study.data.count,
         "hardware": None if study.hardware is None else study.hardware.to_table(),

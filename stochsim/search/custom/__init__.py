@@ -1,0 +1,1 @@
+"""The best settings of a study of a user's own parts."""
