@@ -72,7 +72,12 @@ def test_there_is_something_to_run() -> None:
         "train_converted",
     }
     assert {command[1] for command in COMMANDS} >= {*QUICK, "sweep", "optimize", "report"}
-    assert {"my_chip.toml", "my_own_study.toml", "my_study.toml"} == set(FILES)
+    assert {
+        "my_chip.toml",
+        "my_own_study.toml",
+        "my_study.toml",
+        "own_search.toml",
+    } == set(FILES)
 
 
 @pytest.mark.usefixtures("workplace")
