@@ -1,6 +1,7 @@
 """A network on a macro that was built and measured: operations of the whole array, by layer."""
 
 import math
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -68,6 +69,13 @@ class MacroBill:
             return self.per_read_j * math.exp(-off), self.per_read_j * math.exp(off)
         spread = recorded_spread(MACHINE)
         return self.per_read_j * spread.low, self.per_read_j * spread.high
+
+    @property
+    def basis(self) -> str:
+        """What the interval rests on, in words."""
+        if largest_error(self.macro) is None or self.flags:
+            return "of a machine that was not measured (95 %)"
+        return "the largest error of the macro's model over energies that were measured"
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -162,8 +170,11 @@ def _lines(bill: MacroBill) -> Iterator[str]:
         )
     yield from columns(rows)
     yield ""
+    yield f"interval: {bill.basis}"
     if bill.in_float:
         yield f"computed in float, not billed: {', '.join(bill.in_float)}"
     outside = [name for name, where in bill.macro.system.items() if where != "in"]
-    yield f"not in it, or not known to be: {', '.join(outside)}"
-    yield from (f"warning: {flag}" for flag in bill.flags)
+    said = ", ".join(outside) or "the file does not say what"
+    yield f"not in it, or not known to be: {said}"
+    for flag in bill.flags:
+        yield from textwrap.wrap(f"warning: {flag}", 110, subsequent_indent="  ")

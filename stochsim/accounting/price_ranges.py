@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from stochsim.energy import KINDS, Operation, Operations, Price
 from stochsim.hardware import Hardware
-from stochsim.settings import SettingError
+from stochsim.settings import SettingError, check_kind
 from stochsim.silicon import MACHINE, confronted_prices, recorded_spread
 
 COMPARABLE = (("adc-zigzag-28nm", "adc-accelergy", "adc-isaac-32nm"),)
@@ -59,6 +59,13 @@ class JoulesInterval:
 
     joules: float
     ranges: tuple[PriceRange, ...]
+
+    def __post_init__(self) -> None:
+        for one in self.ranges:
+            check_kind("ranges", one, PriceRange, "should be PriceRanges")
+            if not one.low <= one.joules <= one.high:
+                rule = "should ascend: low, joules, high"
+                raise SettingError.of("ranges", (one.low, one.joules, one.high), rule)
 
     @property
     def low(self) -> float:
@@ -215,6 +222,8 @@ def compared(cheaper: JoulesInterval, other: JoulesInterval) -> Identified:
     >>> compared(choice(1.0), choice(1.1)).is_certain
     True
     """
+    for name, one in (("cheaper", cheaper), ("other", other)):
+        check_kind(name, one, JoulesInterval, "should be a JoulesInterval, as bill.interval is one")
     here, there = (_by_operation(one.ranges) for one in (cheaper, other))
     parts: dict[str, float] = {}
     for key in dict.fromkeys((*here, *there)):

@@ -76,7 +76,7 @@ def _silicon(args: argparse.Namespace) -> None:
 
 def _all(args: argparse.Namespace) -> None:
     """A line for each macro."""
-    from stochsim.settings import SettingError, columns
+    from stochsim.settings import SettingError, wrapped_columns
     from stochsim.silicon import load_macro, macros
 
     if args.at:
@@ -86,13 +86,14 @@ def _all(args: argparse.Namespace) -> None:
     if args.json:
         print(json.dumps([_point_json(macro.name, {}) for macro in found], indent=1))
         return
-    rows = [["macro", "node", "fJ per MAC", "TOPS/W", "TOPS", "at", "what it is"]]
+    rows = [["macro", "node", "fJ per MAC", "TOPS/W", "TOPS", "what it is, and at what"]]
     for macro in found:
         point = macro.at()
         at = ", ".join(f"{name} {value:g}" for name, value in point.conditions.items())
         figures = [f"{point.per_mac_fj:.3g}", f"{point.tops_per_w:.3g}", f"{point.tops:.3g}"]
-        rows.append([macro.name, f"{macro.node_nm:g} nm", *figures, at, macro.description])
-    print(*columns(rows, left=None), sep="\n")
+        about = f"{macro.description}; at {at}"
+        rows.append([macro.name, f"{macro.node_nm:g} nm", *figures, about])
+    print(*wrapped_columns(rows, 110), sep="\n")
     print(
         "\n1 MAC of these widths is 2 operations, not normalised to bits. More about one: "
         "stochsim energy silicon MACRO"

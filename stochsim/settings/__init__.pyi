@@ -4,6 +4,7 @@ from .aligned import counted as counted
 from .aligned import number_text as number_text
 from .aligned import range_text as range_text
 from .aligned import ruled_columns as ruled_columns
+from .aligned import wrapped_columns as wrapped_columns
 from .arguments import Argument as Argument
 from .arguments import check_arguments as check_arguments
 from .array_files import Arrays as Arrays

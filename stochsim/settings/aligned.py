@@ -1,5 +1,6 @@
 """Rows of text as aligned columns, and numbers as they stand in them."""
 
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
 
@@ -21,6 +22,22 @@ def ruled_columns(rows: Sequence[Sequence[str]], left: int | None = 1) -> list[s
     """The same with a line of dashes below the first row, the heads."""
     heads, *others = columns(rows, left)
     return [heads, "-" * len(heads), *others]
+
+
+def wrapped_columns(
+    rows: Sequence[Sequence[str]], width: int, left: int | None = None
+) -> Iterator[str]:
+    """As `columns`, with the text of the last column broken to lines of its own where rows would
+    be wider than `width`; it keeps 20 characters at least.
+    """
+    first = [max(map(len, column)) for column in zip(*(row[:-1] for row in rows), strict=True)]
+    most = max(20, width - sum(first) - 2 * len(first))
+    broken: list[list[str]] = []
+    for *cells, last in rows:
+        lines = textwrap.wrap(last, most) or [""]
+        broken.append([*cells, lines[0]])
+        broken += [["" for _ in cells] + [line] for line in lines[1:]]
+    yield from columns(broken, left)
 
 
 def number_text(value: float) -> str:

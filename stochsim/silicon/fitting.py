@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 
 from scipy import optimize
 
-from stochsim.settings import SettingError
-from stochsim.silicon.macro import Macro
-from stochsim.silicon.measured import Measured
+from stochsim.settings import SettingError, check_kind
+from stochsim.silicon.macro import MACRO_RULE, Macro
+from stochsim.silicon.measured import Measured, check_rows
 from stochsim.silicon.parameter import Parameter
 
 
@@ -36,6 +36,8 @@ def fit(macro: Macro, rows: Sequence[Measured]) -> Macro:
     at its points, of fJ per MAC, is the sum that was measured. Raises SettingError where no row is
     such a point, and where no value in the parameter's range does it.
     """
+    check_kind("macro", macro, Macro, MACRO_RULE)
+    check_rows(rows)
     for name, parameter in macro.fitted.items():
         points = [row for row in rows if any(row.matches(point) for point in parameter.points)]
         if not points:

@@ -38,11 +38,23 @@ def load_macro(name: AnyPath) -> Macro:
     130.0
     """
     if str(name).endswith(".toml"):
-        return _read(as_path("name", name))
+        return _tried(as_path("name", name))
     if name not in macros():
         raise SettingError.of("macro", name, "no macro of this name", macros())
     with resources.as_file(_FOLDER / f"{name}.toml") as path:
         return _read(path)
+
+
+def _tried(path: Path) -> Macro:
+    """The macro of a user's file, which has values at its usual conditions, and a chip if any."""
+    found = _read(path)
+    try:
+        found.at()
+        if found.chip is not None and not found.chip.none:
+            found.hardware()
+    except SettingError as error:
+        raise error.at(path) from None
+    return found
 
 
 def _read(path: Path) -> Macro:

@@ -21,8 +21,10 @@ from stochsim.settings import (
     SettingError,
     Settings,
     check_float,
+    check_kind,
     check_not_negative,
     check_positive,
+    check_real,
     levels_to_user,
 )
 from stochsim.silicon.macro_chip import ExtrapolatedWarning, MacroChip
@@ -44,6 +46,9 @@ SUPPLY = "supply_ratio"
 """The name that formulas have for the energy of logic at the supply over that at the nominal one,
 by the polynomials of the node (Stillmaker and Baas 2017).
 """
+
+MACRO_RULE = "should be a Macro, as load_macro gives one"
+"""What is said where something else is given for a Macro."""
 
 _OWN = ("node_nm", "nominal_v", SUPPLY)
 _PLAIN_NUMBERS = (0, 1, 2)
@@ -116,9 +121,14 @@ class Macro(Settings):
 
     @pydantic.model_validator(mode="after")
     def _formulas_agree(self) -> Self:
-        for name in self.conditions:
+        for name, one in self.conditions.items():
             if name not in CONDITIONS:
                 raise SettingError.unknown(name, CONDITIONS, section=("conditions",))
+            for value in (one.default, *one.range):
+                try:
+                    _checked(name, value)
+                except SettingError as error:
+                    raise error.inside("conditions") from None
         self._check_names()
         used = set[str]()
         for where, text, names in self._all_formulas():
@@ -191,9 +201,11 @@ class Macro(Settings):
         """The macro with these parameters at other values, without checks of their ranges; raises
         SettingError for names of none.
         """
-        for name in values:
+        check_kind("values", values, Mapping, "should be numbers by parameter")
+        for name, value in values.items():
             if name not in self.parameters:
                 raise SettingError.unknown(name, self.parameters, section=("parameters",))
+            check_real(f"parameters.{name}", value)
         changed = {
             name: one.model_copy() if name not in values else _valued(one, values[name])
             for name, one in self.parameters.items()
@@ -259,12 +271,13 @@ class Macro(Settings):
         if self.chip is None or self.chip.none:
             why = "the file has no [chip]" if self.chip is None else self.chip.none
             raise SettingError.of("chip", rule=f"{self.name} has no chip: {why}")
-        for flag in point.flags:
-            warnings.warn(flag, ExtrapolatedWarning, stacklevel=levels_to_user())
         try:
-            return self.chip.hardware(self.name, self.known(dict(point.conditions)), point.flags)
+            found = self.chip.hardware(self.name, self.known(dict(point.conditions)), point.flags)
         except SettingError as error:
             raise error.inside("chip") from None
+        for flag in point.flags:
+            warnings.warn(flag, ExtrapolatedWarning, stacklevel=levels_to_user())
+        return found
 
     def known(self, conditions: Mapping[str, float]) -> dict[str, float]:
         """What names of formulas stand for, at all conditions."""
@@ -284,16 +297,17 @@ class Macro(Settings):
         for where, text, names in self._all_formulas():
             try:
                 value = _formula(text, names)(known)
+                fault = _fault(where, value)
             except (ValueError, ArithmeticError) as error:
-                rule = f"has no value at {_named(conditions)}: {error}"
-                raise SettingError.of(where[-1], text, rule, section=where[:-1]) from None
+                fault = str(error)
+            if fault:
+                raise self._no_value(where, conditions, fault)
             if where[0] == "limits" and not value:
                 flags.append(f"{self.name}: outside of what is published: {where[1]}: extrapolated")
-            _check_value(where, value, conditions)
             found[where] = value
             if where[0] == "define":
                 known[where[1]] = value
-        return OperatingPoint(
+        point = OperatingPoint(
             macro=self.name,
             conditions=conditions,
             flags=tuple(flags),
@@ -310,6 +324,30 @@ class Macro(Settings):
             area_um2={name: found["area", name, "formula"] for name in self.area},
             ops_per_mac=self.ops_per_mac,
         )
+        for name in ("per_mac_fj", "tops_per_w", "tops", "tops_per_mm2"):
+            if getattr(point, name) in (0.0, math.inf):
+                raise self._no_value((name,), conditions, f"{getattr(point, name):g}")
+        return point
+
+    def _no_value(
+        self, where: tuple[str, ...], conditions: Mapping[str, float], why: str
+    ) -> SettingError:
+        """The error of conditions at which a formula has no value: it names the one that is
+        farthest outside of what was published, or else the formula.
+        """
+        what = ".".join(where)
+        outside = {
+            name: value
+            for name, value in conditions.items()
+            if not self.conditions[name].range[0] <= value <= self.conditions[name].range[1]
+        }
+        if not outside:
+            rule = f"has no value at {_named(conditions)}: {why}"
+            return SettingError.of(where[-1], rule=rule, section=where[:-1])
+        name, value = max(outside.items(), key=lambda item: abs(math.log(item[1] or math.inf)))
+        low, high = self.conditions[name].range
+        rule = f"{what} has no value there ({why}); published are {low:g} to {high:g}"
+        return SettingError.of(name, value, rule)
 
     def _supply(self, voltage_v: float) -> float:
         """The ratio SUPPLY; not a number where no formula uses it, for the polynomials of a node
@@ -345,16 +383,16 @@ def _checked(name: str, given: float) -> float:
     return value
 
 
-def _check_value(where: tuple[str, ...], value: float, conditions: Mapping[str, float]) -> None:
-    """Raise SettingError for what a formula may not give: times, counts and areas are above 0,
-    joules not negative, all finite.
+def _fault(where: tuple[str, ...], value: float) -> str:
+    """What is wrong with a formula's value, "" where nothing is: times, counts and areas are above
+    0, joules not negative, all finite.
     """
     if where[0] in ("define", "limits"):
-        return
+        return ""
     is_there = value >= 0 if where[0] == "energy" else value > 0
-    if not is_there or not math.isfinite(value):
-        rule = f"gives {value:g} at {_named(conditions)}: should be finite and above 0"
-        raise SettingError.of(where[-1], rule=rule, section=where[:-1])
+    if is_there and math.isfinite(value):
+        return ""
+    return f"gives {value:g}: should be finite and above 0"
 
 
 def _check_numbers(text: str, where: tuple[str, ...]) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Self
 import pydantic
 
 from stochsim.energy import parse_formula
-from stochsim.hardware import Hardware, load_hardware
+from stochsim.hardware import Hardware, load_hardware, presets
 from stochsim.settings import SettingError, Settings
 from stochsim.silicon.parameter import Tag, Text
 
@@ -66,6 +66,12 @@ class MacroChip(Settings):
         if bool(self.preset.strip()) == bool(self.none.strip()):
             rule = "give one of both: the preset that the chip starts from, or why there is no chip"
             raise SettingError.of(("preset", "none"), (self.preset, self.none), rule)
+        if self.preset:
+            try:
+                load_hardware(self.preset)
+            except SettingError:
+                rule = "is no preset of a chip"
+                raise SettingError.of("preset", self.preset, rule, presets()) from None
         if self.none and (self.settings or self.departures):
             rule = "without a chip there is nothing that settings or departures could be about"
             raise SettingError.of("none", self.none, rule, also=("settings", "departures"))

@@ -83,12 +83,21 @@ class Measured:
         if self.kind == "energy":
             return point.per_mac_fj
         if self.kind == "part":
-            return point.part_fj(self.part)
+            return point.part_fj(self.part) if self.part in point.energy_j else math.nan
         if self.kind == "area":
             return point.area_um2.get(self.part, math.nan)
         if self.quantity == "latency":
             return point.latency_s
         return point.tops_per_mm2 if self.quantity == "density" else point.tops
+
+
+def check_rows(rows: object) -> None:
+    """Raise SettingError for what is no list of measured rows."""
+    rule = "should be Measured rows, as read_measured(path, macro) gives them"
+    check_kind("rows", rows, (list, tuple), rule)
+    assert isinstance(rows, list | tuple)
+    for one in rows:
+        check_kind("rows", one, Measured, rule)
 
 
 def read_measured(path: AnyPath, macro: Macro) -> list[Measured]:

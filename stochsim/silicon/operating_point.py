@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from stochsim.settings import check_choice
+
 _FJ = 1e15
 _TERA = 1e12
 _UM2_PER_MM2 = 1e6
@@ -56,10 +58,10 @@ class OperatingPoint:
         return self.published_j / self.macs * _FJ
 
     def part_fj(self, part: str) -> float:
-        """Femtojoules per multiply-accumulate of one part; not a number of one that is not
+        """Femtojoules per multiply-accumulate of one part; raises SettingError for one that is not
         modelled.
         """
-        return self.energy_j.get(part, math.nan) / self.macs * _FJ
+        return self.energy_j[check_choice("part", part, self.energy_j)] / self.macs * _FJ
 
     @property
     def tops_per_w(self) -> float:

@@ -6,7 +6,14 @@ import pydantic
 
 from stochsim.settings import SettingError, Settings
 
-Text = Annotated[str, pydantic.Field(pattern=r"\S")]
+
+def _some_text(text: str) -> str:
+    if not text.strip():
+        raise SettingError.of("", text, "should not be empty")
+    return text
+
+
+Text = Annotated[str, pydantic.AfterValidator(_some_text)]
 
 Tag = Literal["published", "derived", "fitted"]
 """How a parameter is known: printed in the source that it names, of the macro or of a part like its

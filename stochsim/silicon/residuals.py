@@ -8,8 +8,8 @@ from importlib import resources
 from typing import Any, NamedTuple
 
 from stochsim.energy import PRICES, Price
-from stochsim.settings import check_choice, read_toml
-from stochsim.silicon.macro import Macro
+from stochsim.settings import check_choice, check_kind, read_toml
+from stochsim.silicon.macro import MACRO_RULE, Macro
 from stochsim.silicon.scoreboard import Score
 from stochsim.silicon.spread import Spread, spread_between
 
@@ -63,6 +63,7 @@ def largest_error(macro: Macro) -> float | None:
     >>> largest_error(macro) < 0.1, largest_error(macro.with_values({"rows": 128}))
     (True, None)
     """
+    check_kind("macro", macro, Macro, MACRO_RULE)
     found: dict[str, dict[str, Any]] = _recorded()["largest"]
     own = found.get(macro.name)
     if own is None or macro.digest != own["digest"]:

@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stochsim.settings import check_kind
+from stochsim.settings import check_choice, check_kind
 from stochsim.silicon.fitting import fitted_rows, given_rows
-from stochsim.silicon.macro import Macro
-from stochsim.silicon.measured import Measured
+from stochsim.silicon.macro import MACRO_RULE, Macro
+from stochsim.silicon.measured import Measured, check_rows
 
 READING_ERROR = 0.02
 """Relative error of numbers that were read off figures; a smaller difference means nothing."""
@@ -79,6 +79,8 @@ class Score:
 
     def share(self, *kinds: str) -> float:
         """The share of these rows that are within; not a number where there are none."""
+        for kind in kinds:
+            check_choice("kind", kind, WITHIN)
         rows = self.predicted(*kinds)
         return sum(one.is_within for one in rows) / len(rows) if rows else math.nan
 
@@ -120,7 +122,8 @@ def score(macro: Macro, rows: Sequence[Measured]) -> Score:
     parameters were fitted to (the first whole of all where nothing was fitted), its geometry, and
     the square of the supply.
     """
-    check_kind("macro", macro, Macro, "should be a Macro, as load_macro gives one")
+    check_kind("macro", macro, Macro, MACRO_RULE)
+    check_rows(rows)
     given = {id(row) for row in given_rows(macro, rows)}
     corners = macro.corners()
     start = _null_start(macro, rows)

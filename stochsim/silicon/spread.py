@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from scipy import stats
 
-from stochsim.settings import SettingError
+from stochsim.settings import SettingError, check_choice, check_kind, check_real
 from stochsim.silicon.scoreboard import Score, score
 
 CONFIDENCE = 0.95
+_LARGEST = 20.0
 
 
 @dataclass(frozen=True)
@@ -52,14 +53,18 @@ class Spread:
 
     def left_out(self, macro: str) -> float:
         """Modelled over measured of a machine, calibrated by the mean residual of the others."""
+        check_choice("macro", macro, self.by_macro)
         others = [value for name, value in self.by_macro.items() if name != macro]
         return math.exp(self.by_macro[macro] - statistics.fmean(others))
 
 
 def prior_spread(scores: Sequence[Score]) -> Spread:
     """The spread of scored macros, each with its fitted parameters at their prior."""
+    rule = "should be Scores, as score(macro, rows) gives one"
+    check_kind("scores", scores, (list, tuple), rule)
     found = {}
     for one in scores:
+        check_kind("scores", one, Score, rule)
         bare = score(one.macro.without_fits(), [each.row for each in one.rows])
         if math.isfinite(bare.mean_log):
             found[one.macro.name] = bare.mean_log
@@ -75,9 +80,11 @@ def spread_between(residuals: Mapping[str, float]) -> Spread:
     >>> f"{found.sd:.2f}, {found.low:.2f} to {found.high:.2f}, {found.left_out('a'):.2f}"
     '0.10, 0.61 to 1.64, 1.16'
     """
+    check_kind("residuals", residuals, Mapping, "should be numbers by machine")
     for name, value in residuals.items():
-        if not math.isfinite(value):
-            raise SettingError.of(f"residuals.{name}", value, "should be a finite number")
+        if not abs(check_real(f"residuals.{name}", value)) <= _LARGEST:
+            rule = f"should be a logarithm of at most {_LARGEST:g} in size"
+            raise SettingError.of(f"residuals.{name}", value, rule)
     if len(residuals) < 2:
         raise SettingError.of("residuals", dict(residuals), "should be of two machines at least")
     return Spread(dict(residuals))

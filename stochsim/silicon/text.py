@@ -1,37 +1,48 @@
 """Macros and their scores as text."""
 
 import math
+import textwrap
 from collections.abc import Iterator, Sequence
 
 from stochsim.energy import format_energy
-from stochsim.settings import columns
-from stochsim.silicon.macro import Macro
+from stochsim.settings import check_kind, columns, wrapped_columns
+from stochsim.silicon.macro import MACRO_RULE, Macro
 from stochsim.silicon.scoreboard import Score, Scored
 from stochsim.silicon.spread import prior_spread
 
-_KINDS = {"energy": "energies", "part": "parts", "speed": "speed (calibrated)", "area": "areas"}
+_KINDS = {"energy": "energies", "part": "parts", "speed": "speed (given)", "area": "areas"}
+_WIDTH = 110
 
 
 def macro_lines(macro: Macro, **conditions: float) -> Iterator[str]:
     """A macro at these conditions: energy by part, speed, area, what is in and out, and every
     parameter with its source.
     """
+    check_kind("macro", macro, Macro, MACRO_RULE)
     point = macro.at(**conditions)
     given = ", ".join(f"{name} {value:g}" for name, value in point.conditions.items())
-    yield f"{macro.name}: {macro.description}; {macro.node_nm:g} nm"
-    yield f"source: {macro.source}"
+    yield from _filled(f"{macro.name}: {macro.description}; {macro.node_nm:g} nm")
+    yield from _filled(f"source: {macro.source}")
     yield f"at {given}"
     yield ""
     yield from _point_lines(macro, conditions)
     yield ""
     yield from _part_rows(macro, conditions)
-    yield ""
-    yield from columns([["beside the macro", "in the energy?"], *map(list, macro.system.items())])
+    if macro.system:
+        yield ""
+        beside = [["beside the macro", "in the energy?"], *map(list, macro.system.items())]
+        yield from columns(beside)
     yield ""
     yield from _parameter_rows(macro)
     yield from _chip_lines(macro, dict(point.conditions))
-    yield from (f"the source contradicts itself: {one}" for one in macro.contradictions)
-    yield from (f"warning: {flag}" for flag in point.flags)
+    for one in macro.contradictions:
+        yield from _filled(f"the source contradicts itself: {one}")
+    for flag in point.flags:
+        yield from _filled(f"warning: {flag}")
+
+
+def _filled(text: str) -> list[str]:
+    return textwrap.wrap(text, _WIDTH, subsequent_indent="  ")
 
 
 def _point_lines(macro: Macro, conditions: dict[str, float]) -> Iterator[str]:
@@ -64,7 +75,7 @@ def _part_rows(macro: Macro, conditions: dict[str, float]) -> Iterator[str]:
                 macro.energy[name].note if name in macro.energy else "",
             ]
         )
-    return columns(rows, left=1)
+    return wrapped_columns(rows, _WIDTH, left=1)
 
 
 def _parameter_rows(macro: Macro) -> Iterator[str]:
@@ -73,7 +84,7 @@ def _parameter_rows(macro: Macro) -> Iterator[str]:
         value = f"{one.value:.4g}" if one.unit == "1" else f"{one.value:.4g} {one.unit}"
         between = "" if one.range is None else f"; {one.range[0]:g} to {one.range[1]:g}"
         rows.append([name, value, f"[{one.tag}]", one.source + between])
-    return columns(rows, left=None)
+    return wrapped_columns(rows, _WIDTH)
 
 
 def _chip_lines(macro: Macro, conditions: dict[str, float]) -> Iterator[str]:
@@ -90,29 +101,37 @@ def _chip_lines(macro: Macro, conditions: dict[str, float]) -> Iterator[str]:
         [address, str(values[address]), f"[{one.tag}]", one.source]
         for address, one in macro.chip.settings.items()
     ]
-    yield from columns(rows, left=None)
+    yield from wrapped_columns(rows, _WIDTH)
     yield f"all else as of {macro.chip.preset}, whose joules are not the macro's"
-    yield from (f"not modelled: {one}" for one in macro.chip.departures)
+    for one in macro.chip.departures:
+        yield from _filled(f"not modelled: {one}")
 
 
 def score_lines(scores: Sequence[Score], every_row: bool = False) -> Iterator[str]:
     """Scores of macros: misses first, then shares by macro, then every row if wanted."""
+    _check_scores(scores)
     yield from _miss_rows(scores)
     yield ""
     yield from _share_rows(scores)
     if every_row:
         for score in scores:
             yield ""
-            yield from columns([_HEAD, *map(_row, score.rows)], left=2)
+            yield from wrapped_columns([_HEAD, *map(_row, score.rows)], _WIDTH)
     yield ""
     for score in scores:
         beside = ", ".join(f"{name} {where}" for name, where in score.macro.system.items())
         digest = score.macro.digest[:16]
-        yield f"{score.macro.name}: parameters {digest}; beside the array: {beside}"
-        yield from (
-            f"{score.macro.name}: the source contradicts itself: {one}"
-            for one in score.macro.contradictions
-        )
+        yield from _filled(f"{score.macro.name}: parameters {digest}; beside the array: {beside}")
+        for one in score.macro.contradictions:
+            yield from _filled(f"{score.macro.name}: the source contradicts itself: {one}")
+
+
+def _check_scores(scores: Sequence[Score]) -> None:
+    """Raise SettingError for what is no list of scores."""
+    rule = "should be Scores, as score(macro, rows) gives one"
+    check_kind("scores", scores, (list, tuple), rule)
+    for one in scores:
+        check_kind("scores", one, Score, rule)
 
 
 def _miss_rows(scores: Sequence[Score]) -> Iterator[str]:
@@ -122,7 +141,7 @@ def _miss_rows(scores: Sequence[Score]) -> Iterator[str]:
             shown = _row(one)
             inside = "yes" if one.is_in_envelope else "no"
             rows.append([score.macro.name, *shown[1:3], *shown[4:6], inside, _reason(one)])
-    return columns(rows, left=None) if len(rows) > 1 else iter(("no misses",))
+    return wrapped_columns(rows, _WIDTH) if len(rows) > 1 else iter(("no misses",))
 
 
 def _reason(one: Scored) -> str:
@@ -132,17 +151,17 @@ def _reason(one: Scored) -> str:
 
 
 def _share_rows(scores: Sequence[Score]) -> Iterator[str]:
-    heads = [f"{words} within {_words(kind)}" for kind, words in _KINDS.items()]
-    rows = [["macro", "fitted", *heads, "log RMSE", "null model"]]
+    heads = [f"{words} {_words(kind)}" for kind, words in _KINDS.items()]
+    rows = [["macro", "fitted", *heads, "in envelope", "log RMSE", "null model"]]
     for score in scores:
-        shares = [_share(score, kind) for kind in _KINDS]
-        errors = [f"{value:.3f}" for value in (score.log_rmse, score.null_log_rmse)]
+        shares = [*(_share(score, kind) for kind in _KINDS), _enveloped(score)]
+        errors = [_number(value) for value in (score.log_rmse, score.null_log_rmse)]
         rows.append([score.macro.name, str(len(score.macro.fitted)), *shares, *errors])
     return columns(rows, left=1)
 
 
 def _words(kind: str) -> str:
-    return "1.5 ×" if kind == "part" else "20 %"
+    return "× 1.5" if kind == "part" else "± 20 %"
 
 
 def _share(score: Score, kind: str) -> str:
@@ -150,10 +169,21 @@ def _share(score: Score, kind: str) -> str:
     return f"{sum(one.is_within for one in rows)} of {len(rows)}" if rows else "-"
 
 
+def _enveloped(score: Score) -> str:
+    """How many energies lie between the model's ends, of those that have such."""
+    rows = [one for one in score.predicted("energy") if one.low < one.high]
+    return f"{sum(one.is_in_envelope for one in rows)} of {len(rows)}" if rows else "-"
+
+
+def _number(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.3f}"
+
+
 def spread_lines(scores: Sequence[Score]) -> Iterator[str]:
     """How far each macro is off with fitted parameters at their prior, alone and calibrated by the
     others, and what follows for a machine that was not measured.
     """
+    _check_scores(scores)
     spread = prior_spread(scores)
     yield "With fitted parameters at their prior, modelled / measured:"
     rows = [["macro", "mean ratio", "calibrated by the others"]]

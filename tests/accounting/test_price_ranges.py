@@ -9,6 +9,7 @@ from stochsim.accounting import JoulesInterval, PriceRange, compared, joules_int
 from stochsim.accounting.price_ranges import MACHINES
 from stochsim.energy import Operation, Operations, price
 from stochsim.hardware import load_hardware
+from stochsim.settings import SettingError
 from stochsim.silicon import confronted_prices, recorded_spread
 
 CLOSE = 1e-12
@@ -119,3 +120,17 @@ def test_prices_of_one_choice_alone_count_whole():
     found = compared(choice(adc=1.0), choice(add=4.0))
     assert found.doubt == close(math.hypot(2.0, 2.0))
     assert found.is_certain
+
+
+@pytest.mark.parametrize("ends", [(5.0, 2.0), (math.nan, 2.0), (0.5, math.nan), (2.0, 3.0)])
+def test_ranges_that_do_not_ascend_are_refused(ends):
+    with pytest.raises(SettingError, match=r"'ranges' = .*should ascend"):
+        JoulesInterval(1.0, (PriceRange("adc", 1.0, *ends, ""),))
+
+
+def test_bills_are_compared_by_their_intervals():
+    """A bill in an interval's place is told what to give."""
+    one = JoulesInterval(1.0, ())
+    for pair in ((one, "bill"), ("bill", one)):
+        with pytest.raises(SettingError, match=r"as bill\.interval is one"):
+            compared(*pair)

@@ -28,6 +28,7 @@ from stochsim.cli.command_line import build_parser
 from stochsim.hardware import Hardware
 from stochsim.search import OptimizeFile, objective_of_file
 from stochsim.settings import read_toml
+from stochsim.silicon import load_macro
 from stochsim.studies import Study, read_custom_study
 
 QUICK = {"--help", "--version", "hardware", "energy", "examples"}
@@ -74,6 +75,7 @@ def test_there_is_something_to_run() -> None:
     assert {command[1] for command in COMMANDS} >= {*QUICK, "sweep", "optimize", "report"}
     assert {
         "my_chip.toml",
+        "my_macro.toml",
         "my_own_study.toml",
         "my_study.toml",
         "own_search.toml",
@@ -129,6 +131,8 @@ def test_toml_files_are_valid(name: str, monkeypatch: pytest.MonkeyPatch) -> Non
         assert len(read_custom_study(name, allow_code=True).points) == 6
         if "objective" in table:
             assert objective_of_file(name).bounds
+    elif "energy" in table:
+        assert load_macro(name).name == table["name"]
     else:
         assert Hardware.read(name).name == table["name"]
 

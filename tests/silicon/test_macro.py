@@ -167,7 +167,7 @@ def test_clocks_follow_the_alpha_power_law_of_the_supply():
     assert slow == pytest.approx(54 * 25e-9, rel=1e-12)
     speeds = [(volts - 0.35) ** 1.3 / volts for volts in (1.2, 0.85)]
     assert slow / fast == pytest.approx(speeds[0] / speeds[1], rel=1e-12)
-    with pytest.raises(SettingError, match="has no value at"):
+    with pytest.raises(SettingError, match=r"'voltage_v' = 0\.3: define\.slower has no value"):
         macro.at(voltage_v=0.3)
 
 
@@ -198,9 +198,9 @@ def test_conditions_that_cannot_be(conditions, message):
 
 
 def test_counts_of_nothing_and_joules_below_nothing_are_refused_by_name():
-    with pytest.raises(SettingError, match=r"'outputs': gives 0 at .*should be finite and above 0"):
+    with pytest.raises(SettingError, match=r"'weight_bits' = 200\.0: outputs .*gives 0: should be"):
         load_macro("colonnade").at(weight_bits=200)
-    with pytest.raises(SettingError, match=r"'energy\.converter\.formula': gives -1e-12"):
+    with pytest.raises(SettingError, match=r"'energy\.converter\.formula': .*gives -1e-12"):
         tiny().with_values({"adc_j": -1e-12}).at()
     with pytest.raises(SettingError, match=r"unknown key 'parameters\.nope'"):
         tiny().with_values({"nope": 1.0})
@@ -219,3 +219,48 @@ def test_throughput_is_that_of_all_copies_and_density_of_one():
     assert point.tops == pytest.approx(48 * 2 * 256 * 128 / seconds / 1e12, rel=1e-12)
     area_mm2 = 256 * 1270 / 0.28 / 1e6
     assert point.tops_per_mm2 == pytest.approx(point.tops / 48 / area_mm2, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "conditions", "message"),
+    [
+        ("colonnade", {"voltage_v": 1e-300}, "'voltage_v' = 1e-300: .*published are 0.6 to 0.8"),
+        ("colonnade", {"voltage_v": 1e300}, "'voltage_v' = 1e\\+300: .*published are 0.6 to 0.8"),
+        ("neurram", {"output_bits": 1e308}, "'output_bits' = 1e\\+308: .*published are 3 to 10"),
+        ("neurram", {"phases": 1e308}, "'phases' = 1e\\+308"),
+        ("wang", {"input_bits": 1e308}, "'input_bits' = 1e\\+308"),
+    ],
+)
+def test_conditions_without_a_finite_figure_are_named(name, conditions, message):
+    """Joules of 0 and infinite ones are no answer."""
+    with pytest.raises(SettingError, match=message):
+        load_macro(name).at(**conditions)
+
+
+@pytest.mark.parametrize(
+    ("name", "default", "low", "high"),
+    [("input_bits", 1.5, 1, 4), ("voltage_v", 0.0, 0.0, 1.0), ("voltage_v", -0.85, -1.0, 1.0)],
+)
+def test_usual_conditions_that_no_measurement_is_made_at(name, default, low, high):
+    """Refused as the file is read, by the name of the condition."""
+    condition = Condition(default=default, range=(low, high))
+    macro = load_macro("wang")
+    with pytest.raises(SettingError, match=rf"'conditions\.{name}' = "):
+        macro.replace(conditions={**macro.conditions, name: condition})
+
+
+def test_values_that_are_none_are_refused():
+    macro = load_macro("wang")
+    for given in (None, [1.0], 3):
+        with pytest.raises(SettingError, match="'values' = "):
+            macro.with_values(given)
+    name = next(iter(macro.parameters))
+    with pytest.raises(SettingError, match=rf"'parameters\.{name}' = 'x'"):
+        macro.with_values({name: "x"})
+    with pytest.raises(SettingError, match="'part' = 'x'"):
+        macro.at().part_fj("x")
+
+
+def test_an_empty_source_is_said_in_words():
+    with pytest.raises(SettingError, match="'source' = ' ': should not be empty"):
+        Parameter(value=1.0, unit="F", tag="published", source=" ")

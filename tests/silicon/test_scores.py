@@ -12,11 +12,15 @@ from stochsim.silicon import (
     fit,
     fitted_rows,
     given_rows,
+    largest_error,
     load_macro,
+    macro_lines,
+    prior_spread,
     read_measured,
     score,
     score_lines,
     spread_between,
+    spread_lines,
 )
 from stochsim.silicon.measured import COLUMNS
 
@@ -222,3 +226,45 @@ def test_a_whole_whose_parts_were_fitted_does_not_count(tmp_path):
 def test_spreads_of_what_is_no_number_are_refused():
     with pytest.raises(SettingError, match=r"residuals\.a"):
         spread_between({"a": math.nan, "b": 0.1})
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: spread_between({"a": "x", "b": 1.0}), "'residuals.a' = 'x'"),
+        (lambda: spread_between([]), "'residuals' = .*should be numbers by machine"),
+        (lambda: spread_between({"a": 800.0, "b": -800.0}), "at most 20 in size"),
+        (lambda: spread_between({"a": 0.1, "b": 0.2}).left_out("zz"), "'macro' = 'zz'"),
+        (lambda: prior_spread(None), "'scores' = None: should be Scores"),
+        (lambda: list(score_lines(None)), "'scores' = None: should be Scores"),
+        (lambda: list(spread_lines([3])), "'scores' = 3: should be Scores"),
+        (lambda: score(tiny(), None), "'rows' = None: should be Measured rows"),
+        (lambda: score(tiny(), [1]), "'rows' = 1: should be Measured rows"),
+        (lambda: score("x", []), "'macro' = 'x': should be a Macro"),
+        (lambda: score(tiny(), []).share("nope"), "'kind' = 'nope'"),
+        (lambda: fit("x", []), "'macro' = 'x': should be a Macro"),
+        (lambda: largest_error("nope"), "'macro' = 'nope': should be a Macro"),
+        (lambda: list(macro_lines(3)), "'macro' = 3: should be a Macro"),
+    ],
+)
+def test_what_is_no_macro_score_or_row_is_refused(call, message):
+    with pytest.raises(SettingError, match=message):
+        call()
+
+
+def test_the_scoreboard_counts_energies_in_the_envelope(tmp_path):
+    """Cells of 3 to 4 fF, so that 7/8 of the usual joules are inside and 1/2 are not; columns are
+    at most 110 characters wide, and what is not known is "-".
+    """
+    cells = Parameter(value=4e-15, unit="F", tag="derived", source="made up", range=(3e-15, 4e-15))
+    macro = tiny(parameters={**tiny().parameters, "cell_f": cells})
+    low, high = (macro.with_values({"cell_f": value}).at().per_mac_fj for value in (3e-15, 4e-15))
+    rows = [row((low + high) / 2, input_bits="1"), row(high / 2, input_bits="1")]
+    text = list(score_lines([score(macro, read_measured(write(tmp_path, rows), macro))]))
+    first = next(number for number, one in enumerate(text) if one.startswith("macro"))
+    heads, found = text[first : first + 2]
+    place = heads.index("in envelope") + len("in envelope")
+    assert found[:place].endswith("1 of 2")
+    assert max(map(len, text)) <= 110
+    empty = list(score_lines([score(tiny(), [])]))
+    assert not any("nan" in line for line in empty)
