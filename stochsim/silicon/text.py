@@ -10,7 +10,7 @@ from stochsim.silicon.macro import MACRO_RULE, Macro
 from stochsim.silicon.scoreboard import Score, Scored
 from stochsim.silicon.spread import prior_spread
 
-_KINDS = {"energy": "energies", "part": "parts", "speed": "speed (given)", "area": "areas"}
+_KINDS = {"energy": "energies", "part": "parts", "speed": "speeds, given", "area": "areas"}
 _WIDTH = 110
 
 
@@ -161,7 +161,7 @@ def _share_rows(scores: Sequence[Score]) -> Iterator[str]:
 
 
 def _words(kind: str) -> str:
-    return "× 1.5" if kind == "part" else "± 20 %"
+    return "×1.5" if kind == "part" else "±20 %"
 
 
 def _share(score: Score, kind: str) -> str:
