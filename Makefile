@@ -53,6 +53,6 @@ bench: $(STAMP) ## run every benchmark with --quick; figures and JSON go to runs
 
 results: $(STAMP) ## run the benchmarks of benchmarks/results in full; hours, can be stopped and goes on
 	@set -e; for name in linear_gaussian_gates emergence posterior_survival learned_bits bits_or_samples price_laws silicon optimizer_against_grid conversion \
-		conversion_zoo brevitas_networks formats formats_of_networks accumulators conversion_speed training_speed studies_at_scale; do \
+		conversion_zoo brevitas_networks formats formats_of_networks accumulators atlas conversion_speed training_speed studies_at_scale; do \
 		echo "== $$name"; $(BIN)/python benchmarks/$$name.py --out benchmarks/results; \
 	done

@@ -49,6 +49,12 @@ def add_to(commands: Any) -> None:
         help="the I-th of N equal parts, in a folder of its own; `stochsim merge` joins them",
     )
     axes.add_argument(
+        "--at",
+        action="append",
+        metavar="AXIS=VALUE",
+        help="only points with this value, such as --at bits=4; may be given several times",
+    )
+    axes.add_argument(
         "--retries",
         type=int,
         metavar="N",
@@ -102,7 +108,7 @@ def _sweep(args: argparse.Namespace) -> None:
         custom = custom_study_of(args.study, args.allow_code)
         print(dry_run(custom) if custom else study_needs(args.study, folder, args.workers))
         return
-    names = ("allow_code", "shard", "retries", "limit_s", "dask")
+    names = ("allow_code", "shard", "at", "retries", "limit_s", "dask")
     given = {name: getattr(args, name) for name in names}
     given["as_json"] = args.json
     options = {name: value for name, value in given.items() if value not in (None, False)}

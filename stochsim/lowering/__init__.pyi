@@ -7,6 +7,7 @@ from .export import to_program as to_program
 from .left_in_float import LeftInFloat as LeftInFloat
 from .loading import load_converted as load_converted
 from .module_conversion import convert as convert
+from .nuts import sampled_reference as sampled_reference
 from .reads_in_float import float_reads as float_reads
 from .serialise import SavedGraph as SavedGraph
 from .serialise import read_saved as read_saved

@@ -1,12 +1,15 @@
 from .contrast import LOG_WEIGHTS as LOG_WEIGHTS
 from .contrast import STEPS as STEPS
 from .contrast import log_gamma_constant as log_gamma_constant
+from .diagnostics import MAX_RHAT as MAX_RHAT
+from .diagnostics import MIN_ESS_PER_DRAW as MIN_ESS_PER_DRAW
 from .diagnostics import Diagnostics as Diagnostics
 from .evidence import code_frequencies as code_frequencies
 from .evidence import elbo as elbo
 from .evidence import elbo_of_codes as elbo_of_codes
 from .factory import build_model as build_model
 from .generative_model import GenerativeModel as GenerativeModel
+from .gibbs_run import diagnose as diagnose
 from .linear_gaussian import LinearGaussianModel as LinearGaussianModel
 from .model_settings import GaussianScaleMixture as GaussianScaleMixture
 from .model_settings import LinearGaussian as LinearGaussian

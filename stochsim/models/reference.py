@@ -145,7 +145,7 @@ class Reference:
             found = self.diagnostics
             thinning = range_text(found.thinning)
             basis = (
-                f"{self.chains} Gibbs chains, thinning {thinning}: R-hat at most "
+                f"{self.chains} chains, thinning {thinning}: R-hat at most "
                 f"{found.max_rhat:.4f}, ESS per draw at least {found.min_ess_per_draw:.2f}"
             )
         rows = [
@@ -241,14 +241,25 @@ class Reference:
         """The number of reads; SettingError unless their values are (stimulus, read, neuron) of the
         stimuli and neurons of this, and as many as two sets of draws can be compared with.
         """
-        stimuli, draws, neurons = self.draws.shape
+        stimuli, _, neurons = self.draws.shape
         sizes = (stimuli, None, neurons)
         values = shaped_array(name, found.values, "stimulus, read, neuron", sizes)
         if not self._is_of(found.stimuli):
             rule = "are samples of other stimuli than this reference, or in another order"
             raise SettingError.of(name, rule=rule)
-        most = draws // self.chains // 2 * self.chains
-        count = values.shape[1]
+        self.check_reads(values.shape[1])
+        return int(values.shape[1])
+
+    def check_reads(self, count: int) -> None:
+        """Raise SettingError unless so many reads of a stimulus can be compared with two sets of as
+        many draws.
+
+        >>> import stochsim as ss
+        >>> settings = ss.LinearGaussian(neurons=2, noise_sd=0.5)
+        >>> model = ss.build_model(settings, [[1.0, 0.0], [0.0, 1.0]])
+        >>> model.reference([[1.0, 0.0], [0.0, 1.0]], key=0).check_reads(1000)
+        """
+        most = self.draws.shape[1] // self.chains // 2 * self.chains
         least = -(-LEAST_READS // self.chains) * self.chains
         if count % self.chains or not least <= count <= most:
             rule = (
@@ -256,7 +267,6 @@ class Reference:
                 f"of as many draws are taken from the reference"
             )
             raise SettingError.of("reads", count, rule)
-        return count
 
     def _is_of(self, stimuli: NDArray[np.floating] | None) -> bool:
         """Whether these may be the stimuli of this reference: where either is not known, yes."""

@@ -36,7 +36,8 @@ def custom_table(run: CustomRun) -> str:
         1  1.00 [1.00, 1.00]
         3  3.00 [3.00, 3.00]
     """
-    varied = [name for name, values in run.axes.items() if len(values) > 1] or list(run.axes)
+    seen = {name: {str(row.point[name]) for row in run.rows} for name in run.axes}
+    varied = [name for name, values in seen.items() if len(values) > 1] or list(run.axes)
     has_bill = any(row.joules_per_read == row.joules_per_read for row in run.rows)
     heads = [*map(_head, varied), *run.measures, *(["energy"] if has_bill else [])]
     rows = [_cells(row, varied, has_bill) for row in run.rows[:_MOST_ROWS]]
@@ -64,7 +65,8 @@ def _opening(run: CustomRun, varied: list[str]) -> list[str]:
     title = str(run.facts["title"]).removeprefix("study: ")
     stimuli = counted(run.facts["stimuli"], "stimulus", "stimuli")
     sizes = f"n = {run.facts['reads']:,} reads of each of {stimuli}"
-    fixed = [f"{_head(name)} {run.axes[name][0]}" for name in run.axes if name not in varied]
+    shown = run.rows[0].point if run.rows else {name: one[0] for name, one in run.axes.items()}
+    fixed = [f"{_head(name)} {shown[name]}" for name in run.axes if name not in varied]
     missing = run.planned - len(run.rows)
     return [
         f"{title}; {sizes}; [95 % interval over stimuli]",

@@ -48,6 +48,7 @@ from .custom.point_result import PointResult as PointResult
 from .custom.run_custom_study import run_custom_study as run_custom_study
 from .custom.run_options import RunOptions as RunOptions
 from .custom.run_options import Shard as Shard
+from .custom.run_options import written as written
 from .custom.run_plots import RunPlots as RunPlots
 from .element_use import UNUSED_NORM as UNUSED_NORM
 from .element_use import used_elements as used_elements

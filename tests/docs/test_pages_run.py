@@ -57,6 +57,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_there_is_something_to_run() -> None:
     assert {page.stem.removeprefix("quick_start_") for page in RUNNING} == {
         "accumulators",
+        "atlas",
         "block_scales",
         "chip",
         "few_bit_weights",

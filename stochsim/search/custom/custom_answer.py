@@ -30,7 +30,7 @@ from stochsim.search.custom.price_draws import (
     win_shares,
 )
 from stochsim.search.front import undominated
-from stochsim.settings import card_title, counted, ruled_columns
+from stochsim.settings import card_title, counted, wrapped_columns
 from stochsim.studies import CustomRun, needed, point_text
 
 if TYPE_CHECKING:
@@ -179,7 +179,9 @@ class CustomAnswer:
 
     def __str__(self) -> str:
         """The best settings, what is told of them, and how far prices leave the choice open."""
-        table = ruled_columns([_heads(self), *(_cells(self, one) for one in _shown(self))])
+        rows = [_heads(self), *(_cells(self, one) for one in _shown(self))]
+        heads, *others = wrapped_columns(rows, _WIDTH)
+        table = [heads, "-" * max(map(len, (heads, *others))), *others]
         lines = [_opening(self), "", *table, *_closing(self)]
         return "\n".join(
             line if line in table else textwrap.fill(line, _WIDTH, subsequent_indent="  ")
@@ -218,7 +220,7 @@ def _closing(answer: CustomAnswer) -> Iterator[str]:
 
 def _heads(answer: CustomAnswer) -> list[str]:
     shares = ["of draws"] if answer.win_shares else []
-    return ["setting", *answer.run.measures, "energy", "time", *shares]
+    return [*answer.run.measures, "energy", "time", *shares, "setting"]
 
 
 def _varied(answer: CustomAnswer, one: Candidate) -> dict[str, Any]:
@@ -229,17 +231,14 @@ def _varied(answer: CustomAnswer, one: Candidate) -> dict[str, Any]:
 
 def _cells(answer: CustomAnswer, one: Candidate) -> list[str]:
     told = one.reported
-    found = [
-        point_text(_varied(answer, one)),
-        *(_estimate(told.estimates[name]) for name in answer.run.measures),
-    ]
+    found = [_estimate(told.estimates[name]) for name in answer.run.measures]
     has_bill = told.joules_per_read == told.joules_per_read
     found.append(_energy(told.joules) if has_bill else "n/a")
     found.append(seconds_text(told.seconds_per_read) if has_bill else "n/a")
     if answer.win_shares:
         shares = answer.win_shares
         found.append(f"{shares[answer.kept.index(one)]:.0%}" if one in answer.kept else "n/a")
-    return found
+    return [*found, point_text(_varied(answer, one))]
 
 
 def _energy(one: JoulesInterval) -> str:

@@ -1,9 +1,11 @@
 """What the axes of a study of one's own may name, and what a value on one does."""
 
+import contextlib
 import inspect
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
+from stochsim.formats import format_bits
 from stochsim.hardware import Hardware, load_hardware
 from stochsim.settings import SettingError
 
@@ -96,7 +98,7 @@ def hardware_at(base: Hardware | None, point: Mapping[str, Any]) -> Hardware | N
         for name, value in point.items()
         if name.startswith("hardware.")
     }
-    widths = dict.fromkeys(WIDTHS, point["bits"]) if "bits" in point else {}
+    widths = dict.fromkeys(WIDTHS, point["bits"]) if "bits" in point else _of_formats(point)
     widths |= {name: point[name] for name in WIDTHS if name in point}
     if base is None:
         return None
@@ -105,6 +107,19 @@ def hardware_at(base: Hardware | None, point: Mapping[str, Any]) -> Hardware | N
         return found.with_(settings) if settings else found
     except SettingError as error:
         raise error.inside("hardware") from None
+
+
+def _of_formats(point: Mapping[str, Any]) -> dict[str, int]:
+    """The widths of the number formats at a point; a name of none has no width."""
+    both = dict.fromkeys(_FORMATS, point.get("format")) | {"output_format": None}
+    named = both | {axis: point[axis] for axis in _FORMATS if axis in point}
+    found = {}
+    for axis, width in zip(_FORMATS, WIDTHS, strict=True):
+        name = named[axis]
+        if isinstance(name, str):
+            with contextlib.suppress(SettingError):
+                found[width] = format_bits(name)
+    return found
 
 
 def conversion_at(point: Mapping[str, Any]) -> dict[str, Any]:

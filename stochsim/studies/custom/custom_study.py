@@ -34,7 +34,14 @@ from stochsim.studies.custom.subjects import (
     programmed_already,
 )
 
-COLUMNS = ("joules_per_read", "seconds_per_read", "note", "flags")
+COLUMNS = (
+    "joules_per_read",
+    "joules_per_read_low",
+    "joules_per_read_high",
+    "seconds_per_read",
+    "note",
+    "flags",
+)
 """Columns of results that measures and axes may not be called."""
 
 
@@ -45,12 +52,13 @@ class CustomStudy:
     that gives one of these. sampler: in place of a network, a function that gives reads (stimulus,
     read, …), or Samples. Functions are called with the values of those axes that their parameters
     name, and with `stimuli`, `reads`, `key` and `hardware` where they ask for these. data: see
-    `study_data`. examples: stimuli that grids are fitted on; None for those of the data. hardware:
-    a Hardware, or the name of a preset or chip file. measures: names of STANDARD_MEASURES,
-    functions of (samples, truth), and Measures. reference: a Reference, or independent draws
-    (stimulus, draw, neuron) of each stimulus's posterior. against: reads (stimulus, read, neuron)
-    of the network before quantisation, for survival; None where it follows from the network. reads:
-    of each stimulus; key: of them.
+    `study_data`. examples: stimuli that grids are fitted on, and that networks of `train` from a
+    file are trained on as they are quantised; None for those of the data. hardware: a Hardware, or
+    the name of a preset or chip file. measures: names of STANDARD_MEASURES, functions of (samples,
+    truth), and Measures. reference: a Reference, or independent draws (stimulus, draw, neuron) of
+    each stimulus's posterior. against: reads (stimulus, read, neuron) of the network before
+    quantisation, for survival; None where it follows from the network. reads: of each stimulus;
+    key: of them.
 
     axes: values by axis, each combination a point; or points, one by one, as `zipped_points`,
     `random_points` and `sobol_points` make them. An axis names a setting of the chip
@@ -162,7 +170,22 @@ class CustomStudy:
         for name, low, end in (("reads", 1, 2**31), ("key", 0, 2**64), ("chip_key", 0, 2**64)):
             for value in self.axes.get(name, ()):
                 check_whole(f"axes.{name}", value, low, end)
+        self._check_reference()
         self._check_chips()
+
+    def _check_reference(self) -> None:
+        """Raise SettingError for measures that compare with a reference where there is none, and
+        for reads of a network that cannot be compared with so many draws.
+        """
+        compared = [one.name for one in self.measures if one.needs_reference]
+        if not compared:
+            return
+        if self.reference is None:
+            rule = f"'{compared[0]}' compares with draws: (stimulus, draw, neuron), or a Reference"
+            raise SettingError.missing("reference", rule)
+        for reads in self.axes.get("reads", [self.reads]):
+            if isinstance(self.subject, ChipSubject):
+                self.reference.check_reads(int(reads))
 
     def _check_names(self) -> None:
         on_chip = isinstance(self.subject, ChipSubject)

@@ -115,6 +115,11 @@ class Measure:
             raise SettingError.of("better", self.better, rule, ("higher", "lower"))
 
     @property
+    def needs_reference(self) -> bool:
+        """Whether it compares samples with draws of a reference."""
+        return isinstance(self, _OfQuality)
+
+    @property
     def is_mean(self) -> bool:
         """Whether it is the mean over stimuli of what its function gives."""
         return self.statistic is None and self.name != "survival"

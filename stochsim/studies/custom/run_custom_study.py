@@ -69,10 +69,17 @@ def run_custom_study(
     workers = check_whole("workers", workers, 1, MOST_WORKERS + 1)
     chosen = RunOptions(**options)
     parts = sent(study)
-    tasks = chosen.part.tasks(study.tasks)
+    at = chosen.points(study.axes)
+    asked = {
+        name: task
+        for (name, task), point in zip(study.tasks.items(), study.points, strict=True)
+        if at.items() <= point.items()
+    }
+    tasks = chosen.part.tasks(asked)
     if not tasks:
         rule = f"has no points: there are {len(study.points)} in all"
-        raise SettingError.of("shard", chosen.shard, rule)
+        field = "at" if chosen.at else "shard"
+        raise SettingError.of(field, getattr(chosen, field), rule)
     with Store.create_or_open(folder) as store:
         store.set_about(_facts(study, tasks, chosen.part))
         take_up(tasks, store)

@@ -103,9 +103,10 @@ class RunPlots:
         best = _front(points, is_higher)
         ax.plot(*points.T, "o", alpha=0.5)
         ax.plot(*points[best].T, "o-", drawstyle="steps-post")
-        if x in _UNITS and (points[:, 0] > 0).all():
-            ax.set_xscale("log")
         ax.set(xlabel=self._label(x), ylabel=self._label(y))
+        if x in _UNITS and (points[:, 0] > 0).all():
+            _set_log_axis(ax, _UNITS[x])
+            ax.set_xlabel(x.replace("_", " "))
         return ax
 
     def heatmap(
@@ -189,6 +190,16 @@ def _front(points: np.ndarray, is_higher: bool) -> list[int]:
             best = values[place]
             found.append(int(place))
     return found
+
+
+def _set_log_axis(ax: "Axes", unit: str) -> None:
+    """Ticks at 1, 2 and 5 times powers of ten, with prefixes, so that they stand apart."""
+    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter(EngFormatter(unit))
+    ax.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _short(axis: str) -> str:

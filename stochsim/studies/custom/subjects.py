@@ -213,6 +213,8 @@ def _programmed(
         if network.network.settings.is_float:
             formats = options.pop("formats", {})
             named = {f"{side.removesuffix('s')}_format": one for side, one in formats.items()}
+            if network.stimuli is None:  # from a file
+                options["stimuli"] = examples
             network = network.quantise(asked.hardware.precision, key=0, **named, **options)
         return to_program(network), asked.data.stimuli, examples
     if not is_module(network):

@@ -14,7 +14,7 @@ from customstudies import (
 
 import stochsim as ss
 from stochsim.settings import SettingError
-from stochsim.studies import CustomStudy, random_points, zipped_points
+from stochsim.studies import CustomStudy, hardware_at, random_points, zipped_points
 from stochsim.studies.custom.points import measured, unpacked
 
 
@@ -340,3 +340,45 @@ def test_unknown_parts_are_named():
         ss.Study(axes={"bits": [2]}, netwerk=None, data=STIMULI, measures=[mean_square])
     with pytest.raises(SettingError, match="'data' is missing"):
         ss.Study(axes={"bits": [2]}, sampler=gaussian, measures=[mean_square])
+
+
+def test_an_axis_of_formats_sets_the_widths():
+    """A number format has a width; a width that is given stands beside it and must agree."""
+    chip = ss.load_hardware("digital-45nm", bits=8)
+    found = hardware_at(chip, {"format": "int3", "output_format": "lloyd-5"}).precision
+    assert (found.weight_bits, found.input_bits, found.output_bits) == (3, 3, 5)
+    found = hardware_at(chip, {"weight_format": "mxfp4"}).precision
+    assert (found.weight_bits, found.input_bits, found.output_bits) == (4, 8, 8)
+    assert hardware_at(chip, {"format": "warm"}).precision == chip.precision
+    assert hardware_at(chip, {"format": "int3", "bits": 6}).precision.weight_bits == 6
+
+
+def test_a_network_of_train_at_every_format_is_quantised_at_its_width(tmp_path):
+    """From a file, too: it is trained on the study's examples."""
+    data = ss.load_dataset("digits", size=8, components=6, key=0)
+    model = ss.LinearGaussian(neurons=4, noise_sd=0.5)
+    full = ss.train(model, data.train, steps=20, key=0)
+    full.save(tmp_path / "net.safetensors")
+    study = ss.Study(
+        network=ss.load_network(tmp_path / "net.safetensors"),
+        data=data.held_out[:4],
+        examples=data.train,
+        hardware="digital-45nm",
+        measures=["effective_samples"],
+        axes={"format": ["int3", "int6"]},
+        reads=8,
+    )
+    three, six = (measured(study, point)["bill"] for point in study.points)
+    assert three["joules_per_read"] < six["joules_per_read"]
+
+
+def test_reads_that_cannot_be_compared_are_refused_before_anything_runs():
+    program, x = linear_program()
+    draws = np.random.default_rng(0).normal(size=(4, 100, 3))
+    parts = {"network": program, "data": x, "hardware": "digital-45nm", "measures": ["distance"]}
+    with pytest.raises(SettingError, match="'reads' = 60: should be a multiple of 4 from 8 to 48"):
+        ss.Study(**parts, reference=draws, axes={"key": [0]}, reads=60)
+    with pytest.raises(SettingError, match="'reads' = 60: should be"):
+        ss.Study(**parts, reference=draws, axes={"reads": [20, 60]})
+    with pytest.raises(SettingError, match="'reference' is missing: 'distance' compares"):
+        ss.Study(**parts, axes={"key": [0]}, reads=20)

@@ -310,3 +310,29 @@ def test_an_estimate_over_keys_is_that_of_all_of_them():
     study = sampler_study({"width": [0.5], "key": list(range(4))}, reads=400)
     found = [measured(study, point)["measures"]["mean_square"]["value"] for point in study.points]
     assert np.mean(found) == pytest.approx(0.25, rel=0.05)  # 19,200 draws: 5 sd at 1 %
+
+
+def test_points_at_values_of_axes_alone(run, tmp_path):
+    """The same figures as in the whole run, and nothing else."""
+    at = ("width=0.5", "key=1")
+    found = ss.open_run(ss.run_sweep(sampler_study(), tmp_path / "at", workers=1, at=at))
+    (row,) = found.rows
+    assert row.point == {"width": 0.5, "key": 1}
+    assert row.estimates == run.at(width=0.5, key=1).estimates
+    assert custom_table(found).splitlines()[-1].split()[:2] == ["0.5", "1"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"at": "width"}, "'at' = 'width': should be 'AXIS=VALUE'"),
+        ({"at": "widht=0.5"}, "'widht' is no axis of this study; did you mean 'width'"),
+        ({"at": "width=0.6"}, "is no value of this axis; did you mean 'width=0.5'"),
+        ({"at": "key=0", "shard": "1/2"}, "give one of both"),
+        ({"at": ["width=0.5", "key=1", "key=0"]}, "'at' = .*named twice"),
+    ],
+)
+def test_places_that_are_none_are_named(options, message, tmp_path):
+    with pytest.raises(SettingError, match=message):
+        ss.run_sweep(sampler_study(), tmp_path / "run", workers=1, **options)
+    assert not (tmp_path / "run").exists()
