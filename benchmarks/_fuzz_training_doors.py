@@ -149,7 +149,7 @@ def _studies() -> dict[str, Door]:
         ),
         "run_optimize": Door(
             ss.run_optimize,
-            lambda: {"file_path": "nothing.toml", "run_folder": "out", "workers": 2, "trials": 3},
+            lambda: {"study": "nothing.toml", "run_folder": "out", "workers": 2, "trials": 3},
         ),
         "write_report": Door(ss.write_report, lambda: {"run": "nothing"}),
     }
@@ -158,6 +158,35 @@ def _studies() -> dict[str, Door]:
 def _gaussian(stimuli: Any, reads: int, key: int, width: float = 1.0) -> np.ndarray:
     """A sampler of a user's."""
     return np.random.default_rng(key).normal(size=(len(stimuli), reads, 1))
+
+
+def _objective(**given: Any) -> str:
+    """Its figures, and whether a study of one measure has them."""
+    found = ss.search.CustomObjective(**given)
+    found.check({"off": {"better": "lower"}})
+    return str(found.bounds)
+
+
+def _density(z: torch.Tensor, stimulus: torch.Tensor) -> torch.Tensor:
+    return -((z - stimulus) ** 2).sum() / 2
+
+
+def _by_nuts(**given: Any) -> str:
+    """With chains short enough for a trial: what they come to may be refused."""
+    sizes = {"chains": 4, "draws": 200, "warm_up": 200}
+    if any(type(given[name]) is int and given[name] > most for name, most in sizes.items()):
+        return "too long for a trial"
+    try:
+        return str(ss.lowering.sampled_reference(_density, **given))
+    except ss.StochsimError as error:
+        if "R-hat" in str(error):
+            return "chains that do not mix"
+        raise
+
+
+def _interval(**given: Any) -> str:
+    found = ss.accounting.PriceRange(**given, basis="")
+    return str(ss.accounting.JoulesInterval(given["joules"], (found,)).low)
 
 
 def _own_studies() -> dict[str, Door]:
@@ -214,6 +243,14 @@ def _own_studies() -> dict[str, Door]:
             ss.studies.RunOptions,
             lambda: {"shard": "1/2", "retries": 1, "limit_s": 2.0, "dask": None, "as_json": False},
         ),
+        "RunOptions.points": Door(
+            lambda at: ss.studies.RunOptions(at=at).points(axes), lambda: {"at": ("bits=4",)}
+        ),
+        "CustomObjective": Door(
+            _objective,
+            lambda: {"minimise": "off", "against": ("joules_per_read",), "keep": ("off <= 3",)},
+        ),
+        "Bound.parse": Door(ss.search.Bound.parse, lambda: {"text": "accuracy >= 0.97"}),
         "read_custom_study": Door(
             ss.studies.read_custom_study, lambda: {"path": "nothing.toml", "allow_code": False}
         ),
@@ -223,6 +260,42 @@ def _own_studies() -> dict[str, Door]:
         "float_reads": Door(
             ss.lowering.float_reads,
             lambda: {"module": torch_module(), "stimuli": normal(8, 4), "reads": 2, "key": 0},
+        ),
+        "sampled_reference": Door(
+            _by_nuts,
+            lambda: {
+                "stimuli": np.zeros((1, 1)),
+                "neurons": 1,
+                "key": 0,
+                "chains": 2,
+                "draws": 40,
+                "warm_up": 20,
+            },
+        ),
+        "spread_between": Door(
+            ss.silicon.spread_between, lambda: {"residuals": {"a": 0.1, "b": -0.1}}
+        ),
+        "Macro.at": Door(
+            lambda **given: str(ss.silicon.load_macro("colonnade").at(**given).tops_per_w),
+            lambda: {"input_bits": 4, "weight_bits": 2, "voltage_v": 0.7},
+        ),
+        "Macro.with_values": Door(
+            ss.silicon.load_macro("wang").with_values, lambda: {"values": {"output_lines": 32}}
+        ),
+        "JoulesInterval": Door(
+            _interval, lambda: {"price": "adc", "joules": 2.0, "low": 1.0, "high": 3.0}
+        ),
+        "FloatAccumulation.named": Door(
+            ss.hardware.FloatAccumulation.named,
+            lambda: {"format_": "bf16", "rounding": "stochastic-8", "group": 4},
+        ),
+        "accumulators of a chip": Door(
+            lambda **given: str(DIGITAL.replace(**given)),
+            lambda: {
+                "accumulator_format": "fp12-e4m7",
+                "accumulator_rounding": "to-zero",
+                "accumulator_group": 3,
+            },
         ),
         "Macro.hardware": Door(
             lambda **given: ss.silicon.load_macro("neurram").hardware(**given),

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from stochsim.energy import KINDS, Operation, Operations, Price
 from stochsim.hardware import Hardware
-from stochsim.settings import SettingError, check_kind
+from stochsim.settings import SettingError, check_float, check_kind
 from stochsim.silicon import MACHINE, confronted_prices, recorded_spread
 
 COMPARABLE = (("adc-zigzag-28nm", "adc-accelergy", "adc-isaac-32nm"),)
@@ -63,9 +63,11 @@ class JoulesInterval:
     def __post_init__(self) -> None:
         for one in self.ranges:
             check_kind("ranges", one, PriceRange, "should be PriceRanges")
-            if not one.low <= one.joules <= one.high:
-                rule = "should ascend: low, joules, high"
-                raise SettingError.of("ranges", (one.low, one.joules, one.high), rule)
+            check_kind("ranges", one.price, str, "should have the name of a price")
+            ends = (one.low, one.joules, one.high)
+            low, joules, high = (check_float("ranges", end) for end in ends)
+            if not low <= joules <= high:
+                raise SettingError.of("ranges", ends, "should ascend: low, joules, high")
 
     @property
     def low(self) -> float:

@@ -203,6 +203,7 @@ class Macro(Settings):
         """
         check_kind("values", values, Mapping, "should be numbers by parameter")
         for name, value in values.items():
+            check_kind("values", name, str, "should be numbers by parameter")
             if name not in self.parameters:
                 raise SettingError.unknown(name, self.parameters, section=("parameters",))
             check_real(f"parameters.{name}", value)
