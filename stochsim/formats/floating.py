@@ -23,7 +23,7 @@ SPECIALS = {
 }
 """What patterns are no finite numbers, by name."""
 
-_NAME = re.compile(r"fp(\d{1,3})-e(\d{1,3})m(\d{1,3})", re.ASCII)
+_NAME = re.compile(r"fp([1-9]\d{0,2})-e([1-9]\d{0,2})m(0|[1-9]\d{0,2})", re.ASCII)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from stochsim.settings import SettingError
 
-_NAME = re.compile(r"fp(\d{1,3})-e(\d{1,3})m(\d{1,3})", re.ASCII)
+_NAME = re.compile(r"fp([1-9]\d{0,2})-e([1-9]\d{0,2})m(0|[1-9]\d{0,2})", re.ASCII)
+_OTHERS_NAMES = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16", "half": "fp16"}
 _EXPONENT_BITS = range(2, 9)
 _MANTISSA_BITS = range(1, 24)
 
@@ -73,7 +74,8 @@ def sum_format(field: str, name: object) -> SumFormat:
     found = _NAME.fullmatch(name) if isinstance(name, str) else None
     if found is None:
         rule = "should be a format of sums, or 'fp<bits>-e<x>m<y>'"
-        raise SettingError.of(field, name, rule, SUM_FORMATS)
+        meant = _OTHERS_NAMES.get(name) if isinstance(name, str) else None
+        raise SettingError.of(field, name, rule, SUM_FORMATS if meant is None else [meant])
     bits, exponent, mantissa = (int(one) for one in found.groups())
     if exponent not in _EXPONENT_BITS or mantissa not in _MANTISSA_BITS:
         rule = "should have 2 to 8 bits of exponent and 1 to 23 of mantissa"

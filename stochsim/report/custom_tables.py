@@ -2,6 +2,7 @@
 
 import importlib.util
 import textwrap
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from stochsim.settings import counted, ruled_columns
 from stochsim.studies import CustomRun, PointResult
 
 _MOST_ROWS = 60
+_MOST_KINDS = 5
 
 
 def custom_table(run: CustomRun) -> str:
@@ -77,7 +79,11 @@ def _opening(run: CustomRun, varied: list[str]) -> list[str]:
 
 def _closing(run: CustomRun) -> list[str]:
     more = len(run.rows) - _MOST_ROWS
-    failed = [f"failed: {text.strip().splitlines()[-1]}" for text in run.failed.values()]
+    kinds = Counter(text.strip().splitlines()[-1] for text in run.failed.values())
+    failed = [
+        f"failed, {counted(count, 'point', 'points')}: {text}"
+        for text, count in kinds.most_common()
+    ]
     flags = sorted({flag for row in run.rows for flag in row.flags})
     notes = {
         name: one.reason for row in run.rows for name, one in row.estimates.items() if one.reason
@@ -86,8 +92,8 @@ def _closing(run: CustomRun) -> list[str]:
         *([f"… and {more} more, in results.csv"] if more > 0 else []),
         *([""] if failed or flags or notes else []),
         *(f"{name} n/a: {reason}" for name, reason in notes.items()),
-        *failed[:3],
-        *([f"… {len(failed)} points failed"] if len(failed) > 3 else []),
+        *failed[:_MOST_KINDS],
+        *([f"… {len(failed)} kinds of failures"] if len(failed) > _MOST_KINDS else []),
         *(f"flag: {flag}" for flag in flags[:6]),
         *([f"… {len(flags)} flags, in results.csv"] if len(flags) > 6 else []),
     ]

@@ -279,6 +279,8 @@ def test_what_floating_point_sums_do_not_go_with():
         assert named in str(caught.value)
     for settings, message in (
         ({"accumulator_format": "fp17"}, "did you mean 'fp16'"),
+        ({"accumulator_format": "float32"}, "did you mean 'fp32'"),
+        ({"accumulator_format": "fp012-e4m7"}, "should be a format of sums"),
         ({"accumulator_format": "fp12-e9m2"}, "2 to 8 bits of exponent"),
         ({"accumulator_format": "fp12-e4m6"}, "did you mean 'fp11-e4m6'"),
         ({"accumulator_rounding": "to-zero"}, "integers are added exactly"),

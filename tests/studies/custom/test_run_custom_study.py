@@ -150,7 +150,8 @@ def test_points_that_fail_are_kept_with_their_error_and_tried_again(tmp_path):
     assert "no such sampler" in texts["fails error"]
     assert "ended without a word" in texts["fails killed"]
     assert "2 failed" in str(run)
-    assert "failed: " in custom_table(run)
+    table = custom_table(run)
+    assert "failed, 1 point: ValueError: no such sampler" in table
 
 
 def test_a_point_whose_process_was_killed_starts_anew(tmp_path):
