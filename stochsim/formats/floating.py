@@ -107,16 +107,25 @@ FLOATING = {
 """Those of the OCP, by name."""
 
 
+def widths_named(name: str) -> tuple[int, int, int] | None:
+    """(bits, exponent bits, mantissa bits) of fp<bits>-e<x>m<y>; None of another name."""
+    found = _NAME.fullmatch(name)
+    if found is None:
+        return None
+    bits, exponent, mantissa = (int(one) for one in found.groups())
+    return bits, exponent, mantissa
+
+
 def float_format(name: str) -> FloatFormat | None:
     """The format of a name, fp<bits>-e<x>m<y>; None for other names. Raises SettingError where the
     bits are not those of a sign, x and y, and beyond 8.
     """
     if name in FLOATING:
         return FLOATING[name]
-    found = _NAME.fullmatch(name)
-    if not found:
+    widths = widths_named(name)
+    if widths is None:
         return None
-    bits, exponent, mantissa = (int(one) for one in found.groups())
+    bits, exponent, mantissa = widths
     if bits != 1 + exponent + mantissa:
         own = 1 + exponent + mantissa
         rule = f"its bits are a sign, exponent and mantissa, {own} here"

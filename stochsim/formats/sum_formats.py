@@ -2,12 +2,11 @@
 IEEE 754 has them: the largest exponent is for no numbers.
 """
 
-import re
 from typing import NamedTuple
 
+from stochsim.formats.floating import widths_named
 from stochsim.settings import SettingError
 
-_NAME = re.compile(r"fp([1-9]\d{0,2})-e([1-9]\d{0,2})m(0|[1-9]\d{0,2})", re.ASCII)
 _OTHERS_NAMES = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16", "half": "fp16"}
 _EXPONENT_BITS = range(2, 9)
 _MANTISSA_BITS = range(1, 24)
@@ -71,12 +70,12 @@ def sum_format(field: str, name: object) -> SumFormat:
     """
     if isinstance(name, str) and name in SUM_FORMATS:
         return SUM_FORMATS[name]
-    found = _NAME.fullmatch(name) if isinstance(name, str) else None
-    if found is None:
+    widths = widths_named(name) if isinstance(name, str) else None
+    if widths is None:
         rule = "should be a format of sums, or 'fp<bits>-e<x>m<y>'"
         meant = _OTHERS_NAMES.get(name) if isinstance(name, str) else None
         raise SettingError.of(field, name, rule, SUM_FORMATS if meant is None else [meant])
-    bits, exponent, mantissa = (int(one) for one in found.groups())
+    bits, exponent, mantissa = widths
     if exponent not in _EXPONENT_BITS or mantissa not in _MANTISSA_BITS:
         rule = "should have 2 to 8 bits of exponent and 1 to 23 of mantissa"
         raise SettingError.of(field, name, rule, SUM_FORMATS)

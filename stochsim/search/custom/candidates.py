@@ -16,7 +16,7 @@ ENOUGH_KEYS = 8
 """For an interval to stand in a headline."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Candidate:
     """A setting: `point` without its keys; what choosing looks at, and what is reported, of other
     keys where there are several. keys: how many there are for each.

@@ -27,6 +27,7 @@ from stochsim.search.custom.price_draws import (
     PriceDraws,
     PriceWorth,
     price_worths,
+    shares_of_least,
     win_shares,
 )
 from stochsim.search.front import undominated
@@ -82,15 +83,21 @@ class CustomAnswer:
         draws = self._draws
         if draws is None:
             return {}
-        shares = win_shares(draws.joules(), self._best_of)
+        joules = draws.joules()
+        shares = shares_of_least(joules) if self._is_least else win_shares(joules, self._best_of)
         return {place: float(share) for place, share in enumerate(shares)}
 
     @cached_property
     def price_worths(self) -> list[PriceWorth]:
         """What each price alone may change; of one best setting by its joules alone."""
-        if self._draws is None or self.objective.figures != (JOULES,):
+        if self._draws is None or not self._is_least:
             return []
         return price_worths(self._draws, self.kept.index(self.best[0]))
+
+    @property
+    def _is_least(self) -> bool:
+        """Whether the best is simply the one of least joules."""
+        return self.objective.figures == (JOULES,)
 
     @cached_property
     def _draws(self) -> PriceDraws | None:

@@ -12,7 +12,8 @@ from stochsim.accounting import JoulesInterval
 from stochsim.keys import fold_in
 
 DRAWS = 2000
-"""Of all prices together."""
+"""Of all prices together, of few settings; fewer of many, 200 at least."""
+_MOST_FIGURES = 1_000_000
 _KEY = fold_in(0, "prices")
 _SAME = 1e-12  # of the joules: what rounding moves
 
@@ -41,6 +42,7 @@ class PriceDraws:
 
     def __init__(self, settings: Sequence[JoulesInterval]) -> None:
         self.priced = np.array([one.joules for one in settings])
+        self.draws = max(200, min(DRAWS, _MOST_FIGURES // len(settings)))
         self._operations = list(
             dict.fromkeys((each.price, each.operation) for one in settings for each in one.ranges)
         )
@@ -68,13 +70,22 @@ class PriceDraws:
     def joules(self, price: str | None = None) -> Floats:
         """Joules (draw, setting), of all prices that vary, or of one alone."""
         random = np.random.default_rng(_KEY)
-        share = random.random((DRAWS, len(self._operations)))[:, self._groups]
+        share = random.random((self.draws, len(self._operations)))[:, self._groups]
         low, high = np.log(self._ends).T
         factors = np.exp(low + share * (high - low))
         if price is not None:
             factors[:, [one != price for one, _ in self._operations]] = 1.0
         found: Floats = self.priced + (factors - 1.0) @ self._joules
         return found
+
+
+def shares_of_least(joules: Floats) -> Floats:
+    """How often each setting has the least joules (draw, setting), (setting,); of equal ones the
+    first.
+    """
+    counts = np.bincount(joules.argmin(axis=1), minlength=joules.shape[1])
+    found: Floats = counts / len(joules)
+    return found
 
 
 def win_shares(joules: Floats, best: Callable[[Floats], Floats]) -> Floats:

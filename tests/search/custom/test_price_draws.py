@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from stochsim.accounting import JoulesInterval, PriceRange
-from stochsim.search.custom.price_draws import DRAWS, PriceDraws, price_worths, win_shares
+from stochsim.search.custom.price_draws import (
+    DRAWS,
+    PriceDraws,
+    price_worths,
+    shares_of_least,
+    win_shares,
+)
 
 
 def choice(**joules: float) -> JoulesInterval:
@@ -22,6 +28,7 @@ def cheapest(joules: np.ndarray) -> np.ndarray:
 def test_one_price_that_all_share_changes_no_order():
     draws = PriceDraws([choice(adc=1.0), choice(adc=1.001), choice(adc=3.0)])
     assert win_shares(draws.joules(), cheapest).tolist() == [1.0, 0.0, 0.0]
+    assert shares_of_least(draws.joules()).tolist() == [1.0, 0.0, 0.0]
     assert [(one.price, one.changes, one.saves) for one in price_worths(draws, 0)] == [
         ("adc", 0.0, 0.0)
     ]
@@ -39,6 +46,7 @@ def test_two_prices_apart_win_as_often_as_their_law_says():
     off = 5 * math.sqrt(chance * (1 - chance) / DRAWS)
     assert found[1] == pytest.approx(chance, abs=off)
     assert found.sum() == pytest.approx(1.0)
+    assert np.array_equal(shares_of_least(draws.joules()), found)
     assert abs(found[1] - 0.5) > off  # the negative control: not a coin
 
 
