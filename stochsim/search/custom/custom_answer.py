@@ -136,6 +136,10 @@ class CustomAnswer:
             )
             if told_on < ENOUGH_KEYS:
                 found.append(f"below {ENOUGH_KEYS} keys an interval is no headline")
+        for bound in self.objective.bounds if self.chosen else ():
+            short = bound.shortfall(self.best[0].reported)
+            if short > 0:
+                found.append(f"on the keys that tell, {bound} is missed by {short:.3g}")
         unequal = sum(one.keys != first.keys for one in self.candidates)
         if unequal:
             found.append(

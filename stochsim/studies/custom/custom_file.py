@@ -28,7 +28,7 @@ from stochsim.studies.custom.designs import (
     sobol_points,
     zipped_points,
 )
-from stochsim.studies.custom.measures import STANDARD_MEASURES
+from stochsim.studies.custom.measures import STANDARD_MEASURES, Measure
 
 _KEYS = (
     "version",
@@ -50,10 +50,10 @@ _DESIGNS = ("grid", "zip", "random", "sobol")
 def read_custom_study(path: AnyPath, allow_code: bool = False) -> CustomStudy:
     """The study with axes in a TOML file.
 
-    network or sampler, and measures of the user's own, are named "module:function", of a module
-    that Python finds or that lies beside the file; data is an npz file of arrays stimuli, truth,
-    examples, reference, against. [hardware]: preset or file, and settings by dotted address; [axes]
-    values by axis, or {low, high, log, whole} where [design] has kind "random" or "sobol", points
+    network or sampler, and measures of the user's own, functions or Measures, are named
+    "module:name", of a module that Python finds or that lies beside the file; data is an npz file
+    of arrays stimuli, truth, examples, reference, against. [hardware]: preset or file, and settings
+    by dotted address; [axes] values by axis, or {low, high, log, whole} where [design] has kind "random" or "sobol", points
     and key; kind "zip" takes axes in step; [[skip]]: points that are left out; [objective] is for
     `stochsim optimize`. allow_code: whether
     functions that the file names may be imported, and so run. Raises SettingError that names file,
@@ -105,13 +105,18 @@ class _Code:
         self._allowed = allowed
 
     def measure(self, name: Any) -> Any:
-        """A measure by name, or a function of the user's."""
-        is_function = isinstance(name, str) and ":" in name
-        return self.function("measures", name) if is_function else name
+        """A measure by name, or a function or Measure of the user's."""
+        is_own = isinstance(name, str) and ":" in name
+        return self._named("measures", name, Measure) if is_own else name
 
     def function(self, field: str, name: Any) -> Callable[..., Any]:
-        """The function of "module:function"; raises SettingError for another text, where code is
-        not allowed, and for what cannot be imported.
+        """The function of "module:function"."""
+        found: Callable[..., Any] = self._named(field, name)
+        return found
+
+    def _named(self, field: str, name: Any, others: type | tuple[()] = ()) -> Any:
+        """What "module:name" names, a function or one of `others`; raises SettingError for another
+        text, where code is not allowed, and for what cannot be imported.
         """
         if not isinstance(name, str) or name.count(":") != 1 or not all(name.split(":")):
             choices = STANDARD_MEASURES if field == "measures" else ()
@@ -130,7 +135,7 @@ class _Code:
         except Exception as error:  # whatever the module does as it is imported
             rule = f"cannot be imported ({type(error).__name__}: {error})"
             raise SettingError.of(field, name, rule) from None
-        if not callable(found):
+        if not callable(found) and not isinstance(found, others):
             raise SettingError.of(field, name, "is no function")
         return found
 

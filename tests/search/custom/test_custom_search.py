@@ -111,6 +111,9 @@ def test_a_setting_is_chosen_on_some_keys_and_told_on_others(tmp_path):
     assert found.chosen.keys == (4, 4)
     assert any("chosen on 4 keys" in note for note in found.notes)
     assert any("no headline" in note for note in found.notes)
+    kept = choose(found.run, CustomObjective(minimise="off", keep=("off <= 1",)))
+    assert kept.chosen.point == {"width": 1}
+    assert any("on the keys that tell, off ≤ 1 is missed by 5.8" in note for note in kept.notes)
 
 
 def test_one_key_is_said(tmp_path):
@@ -220,9 +223,10 @@ def test_a_file_is_searched_by_the_command(tmp_path, capsys, monkeypatch):
         "import numpy as np\n"
         "def draws(stimuli, reads, key, width):\n"
         "    return np.full((len(stimuli), reads, 1), float(width))\n"
-        "def off(samples, truth):\n"
+        "def _off(samples, truth):\n"
         "    return np.abs(samples.values[:, 0, 0] - 2.2)\n"
-        "from stochsim.studies import Measure\n",
+        "from stochsim.studies import Measure\n"
+        "off = Measure('off', _off, better='lower')\n",
         encoding="utf-8",
     )
     np.savez(tmp_path / "data.npz", stimuli=STIMULI)
@@ -240,4 +244,9 @@ def test_a_file_is_searched_by_the_command(tmp_path, capsys, monkeypatch):
     assert "--allow-code" in capsys.readouterr().err
     assert main(["optimize", "own.toml", "--allow-code", "--out", "run"]) != 0
     assert "no point has a bill" in capsys.readouterr().err
+    write_toml(tmp_path / "own.toml", table | {"objective": {"minimise": "off"}})
+    assert main(["optimize", "own.toml", "--allow-code", "--out", "run"]) == 0
+    assert "least off: 2 of 2 settings can be chosen" in capsys.readouterr().out
+    answer = json.loads((tmp_path / "run" / "answer.json").read_text())
+    assert answer["best"][0]["width"] == 2.0
     assert main(["sweep", "own.toml", "--allow-code", "--out", "run"]) == 0
