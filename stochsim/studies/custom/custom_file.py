@@ -53,11 +53,10 @@ def read_custom_study(path: AnyPath, allow_code: bool = False) -> CustomStudy:
     network or sampler, and measures of the user's own, functions or Measures, are named
     "module:name", of a module that Python finds or that lies beside the file; data is an npz file
     of arrays stimuli, truth, examples, reference, against. [hardware]: preset or file, and settings
-    by dotted address; [axes] values by axis, or {low, high, log, whole} where [design] has kind "random" or "sobol", points
-    and key; kind "zip" takes axes in step; [[skip]]: points that are left out; [objective] is for
-    `stochsim optimize`. allow_code: whether
-    functions that the file names may be imported, and so run. Raises SettingError that names file,
-    line, field and rule.
+    by dotted address; [axes] values by axis, or {low, high, log, whole} where [design] has kind
+    "random" or "sobol", points and key; kind "zip" takes axes in step; [[skip]]: points that are
+    left out; [objective] is for `stochsim optimize`. allow_code: whether functions that the file
+    names may be imported, and so run. Raises SettingError that names file, line, field and rule.
     """
     path = as_path("path", path)
     table = read_toml(path)
