@@ -157,7 +157,7 @@ class Layer:
             given = getattr(self, field)
             if given is None:
                 continue
-            if np.ndim(given) != 2:
+            if floats(field, given).ndim != 2:
                 rule = "should have shape (neuron, block) beside a 'block_size'"
                 raise SettingError.of(field, given, rule, also=(BLOCK_SIZE,))
             if found is None:

@@ -51,7 +51,7 @@ def scales(field: str, given: Any, axes: str, shape: tuple[int, ...]) -> float |
     """The scale of a layer's weights, or several of this shape in float64, axes: what they count;
     raises SettingError as `scale` does, and for another shape.
     """
-    if isinstance(given, np.ndarray | list | tuple) and np.ndim(given) > 0:
+    if isinstance(given, list | tuple) or (isinstance(given, np.ndarray) and given.ndim > 0):
         found = floats(field, given)
         check_shape(field, found, axes, shape)
         for one in (found.min(), found.max()):

@@ -14,6 +14,7 @@ from stochsim.program import (
     FloatFeedForward,
     FloatLayer,
     FloatProgram,
+    Layer,
     LogSigmaHead,
     Quantizer,
     float_deep,
@@ -164,3 +165,19 @@ def test_parts_of_a_float_deep_program_fit(changes, complaint):
 def test_parts_of_a_float_layer_fit(layers, complaint):
     with pytest.raises(SettingError, match=complaint):
         FloatProgram(layers, FloatFeedForward(np.ones(2)))
+
+
+@pytest.mark.parametrize("block_size", [None, 2])
+@pytest.mark.parametrize("given", [[[True], [], [5]], [[1.0], [2.0, 3.0]]])
+def test_scales_in_rows_of_unequal_length_are_refused(given, block_size):
+    with pytest.raises(SettingError, match=r"'weight_scale' = .*rows of unequal length"):
+        Layer(
+            weight_codes=np.ones((2, 3), np.int8),
+            weight_bits=4,
+            weight_scale=given,
+            block_size=block_size,
+            input=Quantizer(4, 1.0),
+            output=Quantizer(4, 1.0),
+            bias=np.zeros(2),
+            sigma=np.zeros(2),
+        )

@@ -94,7 +94,13 @@ def _plain(value: Any) -> Any:
         return {name: _plain(one) for name, one in value.items()}
     if isinstance(value, tuple):
         return tuple(map(_plain, value))
-    return np.asarray(value) if isinstance(value, list) else value
+    if not isinstance(value, list):
+        return value
+    try:
+        return np.asarray(value)
+    except ValueError:
+        rule = "has rows of unequal length: should be an array"
+        raise SettingError.of("data", value, rule) from None
 
 
 def _first(stimuli: Any) -> Any:

@@ -372,6 +372,14 @@ def test_a_network_of_train_at_every_format_is_quantised_at_its_width(tmp_path):
     assert three["joules_per_read"] < six["joules_per_read"]
 
 
+@pytest.mark.parametrize(
+    "data", [(STIMULI, [[1], [2, 3]]), {"stimuli": [[1], [2, 3]]}, ([[1.0], [2.0, 3.0]], [0, 1])]
+)
+def test_rows_of_unequal_length_are_refused(data):
+    with pytest.raises(SettingError, match=r"'data' = .*rows of unequal length"):
+        sampler_study(data=data)
+
+
 def test_reads_that_cannot_be_compared_are_refused_before_anything_runs():
     program, x = linear_program()
     draws = np.random.default_rng(0).normal(size=(4, 100, 3))
