@@ -43,6 +43,12 @@ def run_custom_search(
     (4, 1)
     """
     check_kind("study", study, CustomStudy, "should be a study with axes")
+    for name in ("shard", "at"):
+        if options.get(name):
+            rule = (
+                "leaves points out, and a search is of all; `choose` takes the runs of merged parts"
+            )
+            raise SettingError.of(name, options[name], rule)
     wanted = _objective(objective)
     try:
         wanted.check(study.measure_facts)

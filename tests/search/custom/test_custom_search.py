@@ -213,6 +213,8 @@ def test_options_of_other_searches_are_refused(tmp_path):
         ss.run_optimize(study, tmp_path, trials=3, objective={"minimise": "off"})
     with pytest.raises(SettingError, match="'objective' is missing"):
         ss.run_optimize(study, tmp_path)
+    with pytest.raises(SettingError, match="'shard' = '1/2': leaves points out"):
+        ss.run_optimize(study, tmp_path, objective={"minimise": "off"}, shard="1/2")
     with pytest.raises(SettingError, match="unknown key 'limit'"):
         ss.run_optimize(study, tmp_path, objective={"minimise": "off"}, limit=3)
 
