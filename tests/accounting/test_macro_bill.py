@@ -54,6 +54,8 @@ def test_the_interval_is_the_models_error_or_that_of_an_unknown_machine():
     spread = recorded_spread("machine")
     assert outside.interval[1] == pytest.approx(outside.per_read_j * spread.high, rel=1e-12)
     assert "extrapolated" in str(outside)
+    assert "interval: the largest error of the macro's model" in str(bill)
+    assert "interval: of a machine that was not measured" in str(outside)
     own = bill_on_macro(random_program((8, 8), (4, 1, 4), sigma=0.5)[0], tiny())
     assert own.interval[0] == pytest.approx(own.per_read_j * spread.low, rel=1e-12)
 

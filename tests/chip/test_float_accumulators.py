@@ -14,6 +14,7 @@ from stochsim_kernels.reference import float_sums as reference
 import stochsim as ss
 from stochsim.chip import Chip
 from stochsim.chip.float_adder import FloatAdder
+from stochsim.chip.rng_address import Place
 from stochsim.energy import Operation
 from stochsim.formats import code_book
 from stochsim.hardware import Array, FloatAccumulation, InputRounding, Memory, Noise
@@ -81,7 +82,7 @@ def step_by_step(layer: Layer, x: np.ndarray, chosen: Accumulator, group: int = 
     return out
 
 
-@pytest.mark.parametrize("format_", ["fp32", "bf16", "fp16", "fp10-e5m4"])
+@pytest.mark.parametrize("format_", ["fp32", "bf16", "fp16", "fp10-e5m4", "fp26-e2m23"])
 @pytest.mark.parametrize("group", [None, 5])
 @pytest.mark.parametrize(
     ("weights", "inputs"),
@@ -96,6 +97,33 @@ def test_drives_are_those_of_fractions(weights, inputs, group, format_):
     assert np.array_equal(chip.drive(x), wanted)
     codes = layer.output.codes(wanted)
     assert np.array_equal(chip.sample(x, 3, 0).codes, np.repeat(codes[:, None], 3, 1))
+
+
+def test_a_group_that_cancels_keeps_what_is_small():
+    """57,344² + 2^-32 - 57,344² of E5M2, added exactly; one at a time the small one is lost."""
+    book = code_book("fp8-e5m2")
+    values = [57344.0, 2.0**-16, 57344.0]
+    codes = np.array([book.encode(np.array([values[0], values[1], -values[2]]))], np.int8)
+    layer = layer_of(
+        "fp8-e5m2",
+        "fp8-e5m2",
+        weight_codes=codes,
+        weight_scale=1.0,
+        input=Quantizer.of_format("fp8-e5m2", 1.0),
+        bias=np.zeros(1),
+        sigma=np.zeros(1),
+    )
+    x = np.array([values])
+    together = chip_of(layer, accumulator_format="fp32", accumulator_group=3).drive(x)
+    assert together == [[2.0**-32]]
+    assert chip_of(layer, accumulator_format="fp32").drive(x) == [[0.0]]
+
+
+def test_random_integers_are_apart_by_step_and_addition():
+    adder = FloatAdder(FloatAccumulation.named("bf16", "stochastic-8"), 0)
+    places = [(Place(1, 0, 0, step), what) for step in (0, 1, 2) for what in range(5)]
+    drawn = [adder.integers((2, 3, 4), place, what) for place, what in places]
+    assert len({one.tobytes() for one in drawn}) == len(places)
 
 
 def test_towards_zero_loses_size():
@@ -261,6 +289,13 @@ def test_additions_are_billed_in_the_format():
     groups = operations(chip_of(layer, accumulator_format="fp32", accumulator_group=10), x)
     assert groups[Operation("float_add", (32,))] == 3 * 5
     assert groups[Operation("add", (4 + 4 + 4,))] == 21 * 5
+    floats = layer_of("fp8-e4m3", "fp8-e4m3")  # products are shifted, but into sums of groups alone
+    alone = operations(chip_of(floats, accumulator_format="fp32"), stimuli_of(floats, 1))
+    assert sum(count for one, count in alone.items() if one.kind == "add") == 24 * 5  # exponents
+    grouped = chip_of(floats, accumulator_format="fp32", accumulator_group=10)
+    shifted = operations(grouped, stimuli_of(floats, 1))
+    added = sum(count for one, count in shifted.items() if one.kind == "add")
+    assert added == (24 + 24 + 21) * 5  # exponents, shifts, sums
     random = chip_of(layer, accumulator_format="fp16", accumulator_rounding="stochastic-8")
     drawn = operations(random, x)[Operation("random")]
     assert drawn - operations(chip_of(layer), x).get(Operation("random"), 0) == 8 * 24 * 5

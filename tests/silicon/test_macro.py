@@ -228,6 +228,7 @@ def test_throughput_is_that_of_all_copies_and_density_of_one():
         ("colonnade", {"voltage_v": 1e300}, "'voltage_v' = 1e\\+300: .*published are 0.6 to 0.8"),
         ("neurram", {"output_bits": 1e308}, "'output_bits' = 1e\\+308: .*published are 3 to 10"),
         ("neurram", {"phases": 1e308}, "'phases' = 1e\\+308"),
+        ("colonnade", {"input_bits": 20, "voltage_v": 1e300}, "'voltage_v' = 1e\\+300"),
         ("wang", {"input_bits": 1e308}, "'input_bits' = 1e\\+308"),
     ],
 )

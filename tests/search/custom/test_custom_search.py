@@ -37,6 +37,12 @@ def lucky(stimuli, reads, key, width):
     return np.full((len(stimuli), reads, 1), value)
 
 
+def uneven(stimuli, reads, key, width):
+    """Other values at every stimulus, 2 on average."""
+    values = 2 + width + np.linspace(-1, 1, len(stimuli))
+    return np.repeat(values[:, None, None], reads, 1)
+
+
 OFF = Measure("off", off, better="lower")
 SIZE = Measure("size", size, better="higher")
 
@@ -72,6 +78,16 @@ def test_the_least_figure_of_those_that_keep_the_rules(tmp_path):
     assert kept.chosen.point == {"width": 3}
     assert [one.point["width"] for one in kept.kept] == [3, 4]
     assert "least off, size ≥ 2.5: 2 of 4 settings keep the rules" in str(kept)
+
+
+def test_a_rule_is_kept_by_the_whole_interval(tmp_path):
+    """Means of 2, with an interval of some tenths: the mean keeps 2.1, its interval does not."""
+    study = study_of({"width": [0.0]}, (SIZE,), sampler=uneven)
+    run = ss.open_run(ss.run_sweep(study, tmp_path, workers=1))
+    low = run.rows[0].estimates["size"].low
+    assert low < 1.9 < run.rows[0].estimates["size"].value
+    kept, missed = (Bound("size", ">=", one) for one in (low - 0.01, 1.9))
+    assert kept.shortfall(run.rows[0]) < 0 < missed.shortfall(run.rows[0])
 
 
 def test_the_front_of_two_and_three_figures(tmp_path):
@@ -147,6 +163,8 @@ def test_joules_of_a_chip_under_prices(tmp_path):
     joules = found.chosen.reported.joules
     assert 0 < joules.low < joules.joules < joules.high
     assert joules.joules == pytest.approx(sum(one.joules for one in joules.ranges))
+    both = found.run.over("key")[0]
+    assert both.joules_per_read == pytest.approx(sum(one.joules for one in both.joules.ranges))
     row = found.run.rows[0].columns()
     assert row["joules_per_read_low"] < row["joules_per_read"] < row["joules_per_read_high"]
     assert "While all prices vary within their ranges it is the cheapest in 100% of draws." in (

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from stochsim.accounting import JoulesInterval, PriceRange
+from stochsim.accounting.price_ranges import MACHINES
 from stochsim.search.custom.price_draws import (
     DRAWS,
     PriceDraws,
@@ -48,6 +49,15 @@ def test_two_prices_apart_win_as_often_as_their_law_says():
     assert found.sum() == pytest.approx(1.0)
     assert np.array_equal(shares_of_least(draws.joules()), found)
     assert abs(found[1] - 0.5) > off  # the negative control: not a coin
+
+
+def test_prices_with_the_spread_of_machines_are_off_together():
+    """So the cheaper one stays the cheaper one, whatever machines take."""
+    one, other = (
+        JoulesInterval(joules, (PriceRange(name, joules, joules / 4, 4 * joules, MACHINES),))
+        for name, joules in (("adc", 1.0), ("memory", 1.5))
+    )
+    assert shares_of_least(PriceDraws([one, other]).joules()).tolist() == [1.0, 0.0]
 
 
 def test_what_one_price_alone_is_worth():

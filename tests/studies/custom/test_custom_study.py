@@ -353,8 +353,16 @@ def test_an_axis_of_formats_sets_the_widths():
     assert hardware_at(chip, {"format": "int3", "bits": 6}).precision.weight_bits == 6
 
 
-def test_a_network_of_train_at_every_format_is_quantised_at_its_width(tmp_path):
+def test_a_network_of_train_at_every_format_is_quantised_at_its_width(tmp_path, monkeypatch):
     """From a file, too: it is trained on the study's examples."""
+    seen = []
+    quantise = ss.TrainedNetwork.quantise
+
+    def spied(self, *args, **options):
+        seen.append(options["stimuli"])
+        return quantise(self, *args, **options)
+
+    monkeypatch.setattr(ss.TrainedNetwork, "quantise", spied)
     data = ss.load_dataset("digits", size=8, components=6, key=0)
     model = ss.LinearGaussian(neurons=4, noise_sd=0.5)
     full = ss.train(model, data.train, steps=20, key=0)
@@ -370,6 +378,7 @@ def test_a_network_of_train_at_every_format_is_quantised_at_its_width(tmp_path):
     )
     three, six = (measured(study, point)["bill"] for point in study.points)
     assert three["joules_per_read"] < six["joules_per_read"]
+    assert [len(one) for one in seen] == [len(data.train)] * 2
 
 
 @pytest.mark.parametrize(
