@@ -67,14 +67,21 @@ def run_atlas(quick: bool) -> CustomRun:
 
 def _prepare() -> None:
     RUNS.mkdir(exist_ok=True)
-    sys.path.insert(0, str(FOLDER))
+    _find_networks()
     data = RUNS / "atlas_data.npz"
     if not data.exists():
         importlib.import_module("atlas_networks").write_data(data)
 
 
+def _find_networks() -> None:
+    """Let files of other folders name the networks, which lie beside the study."""
+    if str(FOLDER) not in sys.path:
+        sys.path.insert(0, str(FOLDER))
+
+
 def changed(name: str, axes: dict[str, list[Any]]) -> Path:
     """The study with other values on these axes, as a file beside its runs."""
+    _find_networks()
     table = read_toml(STUDY)
     table |= {"axes": table["axes"] | axes, "data": "atlas_data.npz"}
     path = RUNS / f"{name}.toml"
