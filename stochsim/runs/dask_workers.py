@@ -32,8 +32,8 @@ _COUNTED_AGAIN_S = 1.0
 _AHEAD = 2
 """Jobs that each worker has: one that runs, and the next."""
 _LOST = (
-    "the Dask scheduler is gone; what is finished lies in the run's folder, the same command goes "
-    "on from there"
+    "the Dask scheduler is gone or out of reach; what is finished lies in the run's folder, the "
+    "same command goes on from there"
 )
 
 
@@ -63,13 +63,13 @@ class DaskWorkers:
         self._client = self._connected(address)
         self._futures: dict[Any, str] = {}
         self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._shared = f"stochsim-{uuid4().hex}"
         try:
             self._check_workers()
-            self._shared = self._client.scatter(shared, broadcast=True)
+            self._share(shared)
         except BaseException:
             self._client.close()
             raise
-        self._sent = shared
         self._counted = (-math.inf, 0)
 
     def _connected(self, address: str) -> Any:
@@ -83,6 +83,15 @@ class DaskWorkers:
         except (OSError, ValueError, TimeoutError) as error:
             rule = f"no Dask scheduler answers there ({type(error).__name__}: {error})"
             raise SettingError.of("dask", address, rule) from None
+
+    def _share(self, shared: Any) -> None:
+        """Let the scheduler give it to each worker there is and will be; scattered data would be
+        lost with the workers that hold it.
+        """
+        plugin = self._distributed.WorkerPlugin()
+        plugin.shared = shared
+        with self._reached():
+            self._client.register_plugin(plugin, name=self._shared)
 
     def _check_workers(self) -> None:
         mark = self._folder / INCOMING / f".mark-{uuid4().hex}"
@@ -121,27 +130,30 @@ class DaskWorkers:
     def __exit__(self, *_: object) -> None:
         with contextlib.suppress(Exception):  # a scheduler that is gone needs no good-bye
             self._client.cancel(list(self._futures))
+            self._client.unregister_worker_plugin(self._shared)
         self._client.close(timeout=5)
 
     @property
     def idle(self) -> int:
         """Jobs that can be given now: so many that no worker waits for the next."""
         if time.monotonic() - self._counted[0] > _COUNTED_AGAIN_S:
-            self._counted = (time.monotonic(), len(self._client.nthreads()))
+            with self._reached():
+                self._counted = (time.monotonic(), len(self._client.nthreads()))
         return max(0, _AHEAD * self._counted[1] - len(self._futures))
 
     def give(self, task_hash: str, job: dict[str, Any]) -> None:
         """Give a job (JSON values, with its "hash") to the cluster."""
-        future = self._client.submit(
-            _work,
-            self._run,
-            self._shared,
-            job,
-            str(self._folder),
-            self._limit_s,
-            key=f"stochsim-{task_hash}-{uuid4().hex[:8]}",
-            pure=False,
-        )
+        with self._reached():
+            future = self._client.submit(
+                _work,
+                self._run,
+                self._shared,
+                job,
+                str(self._folder),
+                self._limit_s,
+                key=f"stochsim-{task_hash}-{uuid4().hex[:8]}",
+                pure=False,
+            )
         self._futures[future] = task_hash
         future.add_done_callback(self._done.put)
 
@@ -151,8 +163,18 @@ class DaskWorkers:
             yield self._message(self._done.get(timeout=timeout_s))
             while True:
                 yield self._message(self._done.get_nowait())
+        with self._reached():
+            pass
+
+    @contextlib.contextmanager
+    def _reached(self) -> Iterator[None]:
+        """Raises StochsimError where the scheduler is not reached any more."""
         if self._client.status != "running":
             raise StochsimError(_LOST)
+        try:
+            yield
+        except (OSError, TimeoutError) as error:
+            raise StochsimError(f"{_LOST} ({type(error).__name__}: {error})") from None
 
     def _message(self, future: Any) -> Message:
         task_hash = self._futures.pop(future)
@@ -164,13 +186,11 @@ class DaskWorkers:
         if future.status == "finished":
             text = f"{path}: a Dask worker wrote it, and it is not to be seen here"
             return Message("gone", task_hash, {"text": text})
-        if self._client.status != "running":
-            raise StochsimError(_LOST)
-        if future.status == "error":
-            error = future.exception()
+        with self._reached():
+            error = future.exception() if future.status == "error" else None
+        if error is not None:
             text = f"its Dask worker ended without a word ({type(error).__name__}: {error})"
             return Message("gone", task_hash, {"text": text})
-        self._shared = self._client.scatter(self._sent, broadcast=True)
         return Message("gone", task_hash, {"text": "the Dask cluster lost it"})
 
 
@@ -198,10 +218,10 @@ def _about(mark: str, dask_worker: Any) -> tuple[tuple[str, ...], int, bool]:
 
 
 def _work(
-    run: RunShared, shared: Any, job: dict[str, Any], folder: str, limit_s: float | None
+    run: RunShared, shared: str, job: dict[str, Any], folder: str, limit_s: float | None
 ) -> str:
     """On a worker: do a job and write its message, unless a worker that has gone did; returns the
-    name of the file.
+    name of the file. shared: the name of the plugin that holds what all jobs need.
     """
     path = _path(Path(folder), job["hash"])
     if path.exists():
@@ -234,8 +254,9 @@ def _give_up(path: Path, limit_s: float) -> None:
     os._exit(1)
 
 
-def _with(run: RunShared, shared: Any) -> Any:
-    return lambda job, folder, progress: run(shared, job, folder, progress)
+def _with(run: RunShared, shared: str) -> Any:
+    value = _distributed().get_worker().plugins[shared].shared
+    return lambda job, folder, progress: run(value, job, folder, progress)
 
 
 def _no_progress(_done: int, _total: int) -> None:

@@ -59,6 +59,7 @@ def test_there_is_something_to_run() -> None:
         "accumulators",
         "atlas",
         "block_scales",
+        "clusters",
         "chip",
         "few_bit_weights",
         "formats_of_networks",

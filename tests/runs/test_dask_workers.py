@@ -47,6 +47,10 @@ def test_results_are_those_of_processes_here(address, tmp_path):
     assert len(results(here)) == 20
     assert results(there) == results(here)
     assert list((there / INCOMING).iterdir()) == []
+    with distributed.Client(address, set_as_default=False) as client:
+        plugins = client.run(lambda dask_worker: list(dask_worker.plugins))
+    assert all("shuffle" in names for names in plugins.values())
+    assert not any(name.startswith("stochsim") for names in plugins.values() for name in names)
 
 
 def test_points_that_fail_and_workers_that_are_killed(address, tmp_path):
