@@ -1,6 +1,7 @@
 """`stochsim sweep` and `stochsim report`."""
 
 import argparse
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -126,23 +127,21 @@ def _merge(args: argparse.Namespace) -> None:
 
 
 def _report(args: argparse.Namespace) -> None:
-    """Print a run's table and write its report.html, results.csv and timing.csv."""
+    """Print a run's table and write its report.html, results.csv and timing.csv (of a study with
+    axes: results.parquet).
+    """
     _print_report(args.run)
 
 
 def _print_report(folder: Path, silent: bool = False) -> None:
-    from stochsim.report import console_table, custom_table, write_custom_results, write_report
+    from stochsim.report import console_table, custom_table, write_report
     from stochsim.studies import CustomRun, open_run
 
     results = open_run(folder)
-    if isinstance(results, CustomRun):
-        paths = write_custom_results(results)
+    is_custom = isinstance(results, CustomRun)  # which is read whole, and needs no closing
+    table = custom_table if is_custom else console_table
+    with contextlib.nullcontext() if is_custom else results:
+        # first: a closed pipe behind the table must not cost the report
+        page = write_report(results)
         if not silent:
-            print(f"{custom_table(results)}\n\nresults: {', '.join(map(str, paths))}")
-        return
-    with results:
-        page = write_report(
-            results
-        )  # first: a closed pipe behind the table must not cost the report
-        if not silent:
-            print(f"{console_table(results)}\n\nreport: {page}")
+            print(f"{table(results)}\n\nreport: {page}")

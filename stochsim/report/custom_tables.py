@@ -1,9 +1,7 @@
-"""A run of a study with axes as a table for the terminal, and its files."""
+"""A run of a study with axes as a table for the terminal."""
 
-import importlib.util
 import textwrap
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 from stochsim.energy import format_energy
@@ -51,16 +49,6 @@ def custom_table(run: CustomRun) -> str:
         else line
         for line in lines
     )
-
-
-def write_custom_results(run: CustomRun) -> list[Path]:
-    """Write results.csv, and results.parquet where pyarrow and pandas are installed, into the run's
-    folder; returns the paths.
-    """
-    paths = [run.write_csv(run.folder / "results.csv")]
-    if all(importlib.util.find_spec(name) for name in ("pandas", "pyarrow")):
-        paths.append(run.write_parquet(run.folder / "results.parquet"))
-    return paths
 
 
 def _opening(run: CustomRun, varied: list[str]) -> list[str]:

@@ -1,6 +1,4 @@
-"""The report: one self-contained HTML page beside results.csv and timing.csv, and the figures as
-files.
-"""
+"""The report of a study of the grid: one self-contained HTML page, and the figures as files."""
 
 import base64
 import re
@@ -16,7 +14,6 @@ from matplotlib.figure import Figure
 from stochsim.hardware import TABLE_COLUMNS, Hardware
 from stochsim.report import flag_text
 from stochsim.report import text as words
-from stochsim.report.csv_tables import write_results_csv, write_timing_csv, write_whole
 from stochsim.report.figures.distance_figure import distance_figure, distance_rows
 from stochsim.report.figures.energy_figures import MOST_BARS, bill_figure, energy_figure
 from stochsim.report.figures.panels import has_survival
@@ -38,7 +35,7 @@ from stochsim.report.variants import (
 )
 from stochsim.report.verdict import verdict
 from stochsim.settings import AnyPath, StochsimError, as_path, counted
-from stochsim.studies import AXES, BIT_AXES, UNUSED_NORM, Results, column_axes, open_results
+from stochsim.studies import AXES, BIT_AXES, UNUSED_NORM, Results, column_axes
 
 _PAGE_DPI = 144
 _ONE_LINE_COLUMNS = 7  # more, and intervals go below their figures
@@ -75,38 +72,6 @@ DRAWINGS = (
     Drawing("scatter", scatter_figure, True, lambda results: bool(scatter_settings(results))),
     Drawing("dictionary", dictionary_figure, True, _has_decoder),
 )
-
-
-def write_report(run: AnyPath | Results) -> Path:
-    """Write report.html, results.csv and timing.csv into a run's folder, finished or not; returns
-    the page's path.
-
-    run: the folder, or its results where they are open already. Raises StochsimError where there is
-    no run, the store is damaged, or a file cannot be written.
-
-    >>> import stochsim as ss
-    >>> from stochsim.settings import write_toml
-    >>> write_toml("study.toml", {
-    ...     "version": 1,
-    ...     "model": {"kind": "linear_gaussian", "neurons": 4, "noise_sd": 0.5},
-    ...     "data": {"kind": "digits", "size": 8, "components": 8},
-    ...     "train": {"steps": 20},
-    ...     "hardware": {"preset": "digital-45nm"},
-    ...     "grid": {"bits": [4], "noise": [1.0]},
-    ...     "measure": {"stimuli": 8, "reads": 100},
-    ... })
-    >>> _ = ss.run_sweep("study.toml", "runs/study", workers=1)
-    >>> ss.write_report("runs/study").name
-    'report.html'
-    """
-    if not isinstance(run, Results):
-        with open_results(run) as results:
-            return write_report(results)
-    write_results_csv(run, run.folder / "results.csv")
-    write_timing_csv(run, run.folder / "timing.csv")
-    page = run.folder / "report.html"
-    write_whole(page, render(run))
-    return page
 
 
 def save_figures(results: Results, folder: AnyPath) -> list[Path]:

@@ -70,6 +70,8 @@ class CustomRun:
             name: text for name, text in failed.items() if name in plan and name not in done
         }
         self.planned = len(plan)
+        self.versions: dict[str, str] = json.loads(about["versions"])
+        self.machine: dict[str, str] = json.loads(about["machine"])
         self.rows = [
             PointResult.stored(store.row(name).result, self.axes) for name in plan if name in done
         ]

@@ -17,6 +17,7 @@ SECONDS = "seconds_per_read"
 _UNITS = {JOULES: "J", SECONDS: "s"}
 _LEAST_SURVIVAL = 0.9
 _MOST_LINES = 12
+_MOST_INTERVALS = 200
 
 
 class RunPlots:
@@ -50,28 +51,41 @@ class RunPlots:
             rule = f"leaves {len(lines)} lines: name values of {', '.join(others)} by `at`"
             raise SettingError.of("at", at, rule)
         ax = ax or _new_axes()
-        values = self._axes[x]
-        are_numbers = all(isinstance(one, int | float) for one in values)
         for name, line in lines.items():
             shown = dict(zip(others, json.loads(name), strict=True))
             label = ", ".join(f"{_short(axis)} {one}" for axis, one in shown.items())
-            place = [row.point[x] if are_numbers else values.index(row.point[x]) for row in line]
-            middle, low, high = np.array([self._interval(row, y) for row in line]).T
-            order = np.argsort(place)
-            ax.errorbar(
-                np.array(place)[order],
-                middle[order],
-                np.array([middle - low, high - middle])[:, order],
-                marker="o",
-                capsize=3,
-                label=label or None,
-            )
-        if not are_numbers:
-            ax.set_xticks(range(len(values)), [str(one) for one in values])
+            self._errorbars(ax, x, line, y, label=label or None)
         ax.set(xlabel=_short(x), ylabel=self._label(y))
         if others:
             ax.legend()
         return ax
+
+    def scatter(
+        self, x: str, y: str, at: Mapping[str, Any] | None = None, ax: "Axes | None" = None
+    ) -> "Axes":
+        """A measure, or joules, of every point against an axis, with 95 % intervals: for designs
+        whose points lie on no lines. Raises SettingError for names that are none.
+        """
+        self._check_axis("x", x)
+        ax = ax or _new_axes()
+        self._errorbars(ax, x, self._rows(at), y, linestyle="none", alpha=0.6)
+        ax.set(xlabel=_short(x), ylabel=self._label(y))
+        return ax
+
+    def _errorbars(
+        self, ax: "Axes", x: str, rows: Sequence[PointResult], y: str, **look: Any
+    ) -> None:
+        """Points over the values of an axis, from the lowest; words stand in the axis's order."""
+        values = self._axes[x]
+        if all(isinstance(one, int | float) for one in values):
+            place = np.array([row.point[x] for row in rows], float)
+        else:
+            place = np.array([values.index(row.point[x]) for row in rows], float)
+            ax.set_xticks(range(len(values)), [str(one) for one in values])
+        middle, low, high = np.array([self._interval(row, y) for row in rows]).T
+        order = np.argsort(place, kind="stable")
+        sides = np.array([middle - low, high - middle])[:, order]
+        ax.errorbar(place[order], middle[order], sides, marker="o", capsize=3, **look)
 
     def survival(
         self, x: str = "bits", at: Mapping[str, Any] | None = None, ax: "Axes | None" = None
@@ -91,16 +105,19 @@ class RunPlots:
         ax: "Axes | None" = None,
     ) -> "Axes":
         """A measure against joules, or another of which less is better, with the points that no
-        other one beats in both joined by a line.
+        other one beats in both joined by a line; with 95 % intervals of up to 200 points.
         """
         ax = ax or _new_axes()
         rows = self._rows(at)
-        points = np.array([(self._interval(row, x)[0], self._interval(row, y)[0]) for row in rows])
-        points = points[np.isfinite(points).all(axis=1)]
-        if not len(points):
+        found = np.array([(self._interval(row, x)[0], *self._interval(row, y)) for row in rows])
+        found = found[np.isfinite(found[:, :2]).all(axis=1)]
+        if not len(found):
             raise SettingError.of("x", x, "no point has both: there is no front")
         is_higher = self._measures.get(y, {}).get("better") != "lower"
+        points, (low, high) = found[:, :2], found[:, 2:].T
         best = _front(points, is_higher)
+        if len(points) <= _MOST_INTERVALS:
+            ax.vlines(points[:, 0], low, high, color="0.75", linewidth=1, zorder=1)
         ax.plot(*points.T, "o", alpha=0.5)
         ax.plot(*points[best].T, "o-", drawstyle="steps-post")
         ax.set(xlabel=self._label(x), ylabel=self._label(y))
