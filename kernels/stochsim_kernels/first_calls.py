@@ -214,6 +214,9 @@ def _product_calls() -> Calls:
         "floating-point additions": lambda: float_sums.add_rounded(
             np.zeros((4, 4)), np.zeros((4, 4)), bfloat16, no_integers
         ),
+        "floating-point scales": lambda: float_sums.scale_rounded(
+            np.zeros((4, 4)), np.ones(4), bfloat16, no_integers
+        ),
         "explicit weight noise": lambda: weight_noise.explicit_drives(
             np.zeros((2, 4)), square, square, address, values
         ),

@@ -10,7 +10,7 @@ from stochsim_kernels.random.integers import draw_integers
 from stochsim.accounting import Meter, Sharing
 from stochsim.chip.memory_portions import portions
 from stochsim.chip.product import Product, fit_accumulator, weight_sigma_of
-from stochsim.chip.rng_address import DIGITAL, FLIPS, WEIGHTS, Place, normals
+from stochsim.chip.rng_address import DIGITAL, FLIPS, MOST_NUMBERED, WEIGHTS, Place, normals
 from stochsim.hardware import Hardware
 from stochsim.program import Layer
 from stochsim.settings import SettingError
@@ -45,6 +45,12 @@ class DigitalProduct(Product):
             self._weight_sigma = sigma / layer.sum_scale
         self._check_accumulator()
         self.sharing = Sharing.READ if np.any(self._weight_sigma) else Sharing.STIMULUS
+        if self.sharing is Sharing.READ and weight_codes.size > MOST_NUMBERED:
+            rule = (
+                f"should be lumped: the random numbers of a read are told apart up to "
+                f"{MOST_NUMBERED} weights, and a layer has {weight_codes.size}"
+            )
+            raise SettingError.of("noise.weight_noise", "explicit", rule)
 
     def exact(self, x_ints: np.ndarray) -> np.ndarray:
         """The sums (stimulus, neuron) of this chip's weights, within its accumulators' width,

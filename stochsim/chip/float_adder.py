@@ -7,10 +7,12 @@ from typing import Self
 
 import numpy as np
 from stochsim_kernels.product import float_sums
+from stochsim_kernels.random.address import DrawAddress
 from stochsim_kernels.random.integers import draw_integers
 
-from stochsim.chip.rng_address import SUMS, Place
+from stochsim.chip.rng_address import MOST_NUMBERED, SUMS, Place
 from stochsim.hardware import TO_ZERO, FloatAccumulation
+from stochsim.keys import fold_in
 
 PRODUCTS, SCALED, BIAS, STIMULUS, OWN = range(5)
 """What is added, as the random numbers of each are told apart: products, the scaled sum to 0, the
@@ -47,20 +49,41 @@ class FloatAdder:
         """
         if not self.is_random:
             return np.empty((*shape[:2], 0), np.uint32)
-        u = np.empty(shape, np.uint32)
-        draw_integers(place.address(self._word, _EVENTS * place.step + what), u)
-        return u
+        event = _EVENTS * place.step + what
+        if shape[2] <= MOST_NUMBERED:
+            return _drawn(place.address(self._word, event), shape)
+        parts = []
+        for number, first in enumerate(range(0, shape[2], MOST_NUMBERED)):
+            here = place._replace(key=fold_in(place.key, "sums", number)) if number else place
+            own = (*shape[:2], min(MOST_NUMBERED, shape[2] - first))
+            parts.append(_drawn(here.address(self._word, event), own))
+        return np.concatenate(parts, axis=2)
+
+    def scale(self, total: np.ndarray, factors: np.ndarray, place: Place) -> None:
+        """Multiply total, as `add` has it, by factors (neuron,), in place."""
+        rows, u = self._rows(total, place, SCALED)
+        float_sums.scale_rounded(rows, factors, self.accumulator, u)
 
     def add(self, total: np.ndarray, term: np.ndarray, place: Place, what: int) -> None:
         """Add term, which broadcasts, to total float64 (stimulus, neuron), or (stimulus, read,
         neuron) where it is rounded at random, in place.
         """
+        rows, u = self._rows(total, place, what)
+        own = np.array(np.broadcast_to(term, total.shape)).reshape(rows.shape)
+        float_sums.add_rounded(rows, own, self.accumulator, u)
+
+    def _rows(self, total: np.ndarray, place: Place, what: int) -> tuple[np.ndarray, np.ndarray]:
+        """Total as rows (row, neuron), on its memory, and the random integers of each."""
         rows = total.reshape(-1, total.shape[-1])
         assert np.shares_memory(rows, total)
         shape = total.shape if total.ndim == 3 else (len(total), 1, total.shape[1])
-        u = self.integers(shape, place, what).reshape(len(rows), -1)
-        own = np.array(np.broadcast_to(term, total.shape)).reshape(rows.shape)
-        float_sums.add_rounded(rows, own, self.accumulator, u)
+        return rows, self.integers(shape, place, what).reshape(len(rows), -1)
+
+
+def _drawn(address: DrawAddress, shape: tuple[int, int, int]) -> np.ndarray:
+    u = np.empty(shape, np.uint32)
+    draw_integers(address, u)
+    return u
 
 
 def _accumulator(accumulation: FloatAccumulation) -> float_sums.Accumulator:

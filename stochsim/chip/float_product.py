@@ -1,7 +1,7 @@
 """The product W_q x_q in floating-point accumulators: products exact, additions rounded."""
 
 import copy
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from stochsim_kernels.product import float_sums, matmul
@@ -15,20 +15,22 @@ from stochsim.formats import SumFormat
 from stochsim.hardware import FloatAccumulation, Hardware
 from stochsim.program import Layer, product_table
 
-_EXACT_IN_FLOAT64 = 2**53
+_BITS_OF_FLOAT64 = 53
+_EXACT_IN_FLOAT64 = 2**_BITS_OF_FLOAT64
 _INTEGERS_AT_ONCE = 1 << 22  # random ones: 16 MB
 
 
 class FloatProduct(Product):
-    """Sums in units of the layer's `sum_scale` `input.unit`, float64. An accumulator holds numbers
-    of the formats that are multiplied, integers or those of a book, without the scales of tensors
-    and neurons, with those of blocks.
+    """Sums float64 as accumulators hold them, in units of `UnitsOfSums.drive`: of numbers of the
+    formats that are multiplied, integers or those of a book, without the scales of tensors and
+    neurons, with those of blocks.
 
     weight_codes: (neuron, input), of a number format the integers of its values, whose products
     float64 has: of formats of 8 bits at most they need 42 bits of significand.
     """
 
     is_digital = True
+    numbers_rows = False
 
     def __init__(
         self, layer: Layer, hardware: Hardware, weight_codes: np.ndarray, number: int = 0
@@ -39,9 +41,10 @@ class FloatProduct(Product):
         self.sharing = Sharing.READ if self.adder.is_random else Sharing.STIMULUS
         self._weights = _less_zero_points(weight_codes, layer).T.astype(np.float64, order="C")
         self._groups, self._block = _groups(layer, accumulation)
-        self._factors, self._unit = _factors(layer)
+        self._factors = UnitsOfSums.of(layer).factors
+        self._factor_bits = _significant_bits(self._factors)
         largest = int(np.abs(self._weights).max(initial=0)) * layer.input.largest_integer
-        self._is_wide = largest * int(np.diff(self._groups).max()) >= _EXACT_IN_FLOAT64
+        self._group_bits = (largest * int(np.diff(self._groups).max())).bit_length()
         self._packed = matmul.pack_weights(weight_codes)
         self._look_for_short_ways(largest * layer.inputs, accumulation.format)
 
@@ -92,7 +95,7 @@ class FloatProduct(Product):
                 first_read=place.first_read + of_reads.start,
             )
             self._fill(x_ints[some, of_reads], here, out[some, of_reads])
-        return np.multiply(out, self._unit, out=out)
+        return out
 
     def _fill(self, x_ints: np.ndarray, place: Place, out: np.ndarray) -> None:
         """Write what the accumulators hold to out (stimulus, read, neuron)."""
@@ -110,7 +113,8 @@ class FloatProduct(Product):
             integers *= self._factors[0, 0]
             float_sums.fill_exact_sums(integers, self._weights, self._groups, *rounding)
         else:
-            of_blocks = (self._factors, scales, self._is_wide)
+            bits = self._group_bits + self._factor_bits + _significant_bits(scales)
+            of_blocks = (self._factors, scales, bits > _BITS_OF_FLOAT64)
             terms = float_sums.Terms(self._groups, self._block, *of_blocks)
             float_sums.fill_sums(integers, self._weights, terms, *rounding)
         out[...] = sums.reshape(out.shape)
@@ -140,8 +144,8 @@ def _less_zero_points(weight_codes: np.ndarray, layer: Layer) -> np.ndarray:
     found = weight_codes.astype(np.int64)
     for number, inputs in enumerate(layer.slices):
         zeros = layer.block(number).zero_points
-        assert zeros is not None
-        found[:, inputs] -= zeros[:, None]
+        if zeros is not None:
+            found[:, inputs] -= zeros[:, None]
     return found
 
 
@@ -157,18 +161,34 @@ def _groups(layer: Layer, accumulation: FloatAccumulation) -> tuple[np.ndarray, 
     return np.array([*begins, layer.inputs], np.intp), np.array(block, np.intp)
 
 
-def _factors(layer: Layer) -> tuple[np.ndarray, float | np.ndarray]:
-    """What the integers of a block's product are in an accumulator, (block, neuron), and what a
-    number of it is in sums.
+class UnitsOfSums(NamedTuple):
+    """What numbers are worth in floating-point accumulators.
+
+    factors: what an integer of a block's product is in them, (block, neuron); drive: what a number
+    that they hold is in the drive, (neuron,).
     """
-    of_weights, of_input = (
-        1.0 if book is None else product_table(book)[0]
-        for book in (layer.weight_book, layer.input.book)
-    )
-    factors = np.full((len(layer.slices), layer.neurons), of_weights * of_input)
-    scale: float | np.ndarray = layer.weight_scale
-    if layer.block_size is not None:
-        assert isinstance(scale, np.ndarray)
-        factors *= scale.T
-        scale = 1.0
-    return factors, scale / (layer.sum_scale * of_input)
+
+    factors: np.ndarray
+    drive: np.ndarray
+
+    @classmethod
+    def of(cls, layer: Layer) -> "UnitsOfSums":
+        """Those of a layer."""
+        of_weights, of_input = (
+            1.0 if book is None else product_table(book)[0]
+            for book in (layer.weight_book, layer.input.book)
+        )
+        factors = np.full((len(layer.slices), layer.neurons), of_weights * of_input)
+        scale: float | np.ndarray = layer.weight_scale
+        if layer.block_size is not None:
+            assert isinstance(scale, np.ndarray)
+            factors *= scale.T
+            scale = 1.0
+        return cls(factors, np.broadcast_to(scale * layer.input.scale, (layer.neurons,)).copy())
+
+
+def _significant_bits(values: np.ndarray) -> int:
+    """Bits of the longest significand of float64 values, 0 for zeros alone."""
+    fractions = np.ldexp(np.frexp(values)[0], _BITS_OF_FLOAT64).astype(np.int64).reshape(-1)
+    lowest = int(np.bitwise_or.reduce(np.abs(fractions)))
+    return _BITS_OF_FLOAT64 - ((lowest & -lowest).bit_length() - 1) if lowest else 0

@@ -13,8 +13,8 @@ from stochsim.chip.array.array_product import ArrayProduct
 from stochsim.chip.array.programming import bit_flipped
 from stochsim.chip.blocked_product import BlockedProduct, key_of_block
 from stochsim.chip.digital_product import DigitalProduct
-from stochsim.chip.float_adder import BIAS, SCALED, FloatAdder
-from stochsim.chip.float_product import FloatProduct
+from stochsim.chip.float_adder import BIAS, FloatAdder
+from stochsim.chip.float_product import FloatProduct, UnitsOfSums
 from stochsim.chip.neurons import Neurons
 from stochsim.chip.product import Product, less_zero_points
 from stochsim.chip.rng_address import Place
@@ -74,6 +74,7 @@ class LayerOnChip:
         )
         accumulation = own.float_accumulation
         self.adder = None if accumulation is None else FloatAdder(accumulation, number)
+        self._units = None if accumulation is None else UnitsOfSums.of(layer)
 
     def renamed(self, name: str, number: int) -> Self:
         """A layer on the same cells, with random numbers of its own in every read."""
@@ -109,7 +110,12 @@ class LayerOnChip:
         """Whether inputs that differ from read to read make every read a row of its own for some
         noise.
         """
-        return not self.shares_drives or self.neurons.has_weight_noise
+        return self.product_numbers_rows or self.neurons.has_weight_noise
+
+    @property
+    def product_numbers_rows(self) -> bool:
+        """Whether its product alone makes every read a row."""
+        return not self.shares_drives and self.product.numbers_rows
 
     def drive(self, integers: np.ndarray, reads: int, place: Place) -> np.ndarray:
         """Drives float64: (stimulus, neuron) where all reads share them, else (stimulus, read,
@@ -127,8 +133,10 @@ class LayerOnChip:
 
     def _from_zero(self, sums: np.ndarray, integers: np.ndarray) -> np.ndarray:
         """Sums (…, neuron) of the product, less zero points that are not those of blocks."""
-        is_whole = not self.layer.has_blocks
-        return less_zero_points(sums, integers, self.layer) if is_whole else sums
+        if self.layer.has_blocks:
+            return sums
+        unit = 1.0 if self._units is None else float(self._units.factors[0, 0])
+        return less_zero_points(sums, integers, self.layer, unit)
 
     def exact_drive(self, integers: np.ndarray) -> np.ndarray:
         """Drives (stimulus, neuron) of the digital product, without the errors of a read;
@@ -139,10 +147,10 @@ class LayerOnChip:
 
     def _drive_of(self, sums: np.ndarray, place: Place) -> np.ndarray:
         """Drives of sums, of their shape; in floating-point accumulators each step rounds."""
-        if self.adder is None:
+        if self.adder is None or self._units is None:
             return self.scaled(sums)
-        drive = np.zeros(sums.shape)
-        self.adder.add(drive, sums * (self.layer.sum_scale * self.layer.input.unit), place, SCALED)
+        drive = np.array(sums, np.float64, order="C")
+        self.adder.scale(drive, self._units.drive, place)
         if self.layer.bias.any():
             self.adder.add(drive, self.layer.bias, place, BIAS)
         return drive

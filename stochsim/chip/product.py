@@ -29,12 +29,15 @@ class Product(abc.ABC):
 
     is_digital: whether sums are exact except for errors of weights, so that their operations do not
     depend on their values. sharing: what shares `sums`, all reads of a stimulus or one read.
+    numbers_rows: whether random numbers of inputs that differ from read to read belong to rows, of
+    which there are 2^16 reads at most.
     plain_weights: the weights where sums are nothing but their products, else None. adc_use: of an
     array, how its ADCs stand against the partial sums; None before it has seen any.
     """
 
     is_digital: bool
     sharing: Sharing
+    numbers_rows: bool = True
     plain_weights: matmul.PackedWeights | None = None
     adc_use: AdcUse | None = None
     _word: int
@@ -70,13 +73,17 @@ class Product(abc.ABC):
         """Tell the meter what `reads` reads of these integers take, where that depends on them."""
 
 
-def less_zero_points(sums: np.ndarray, integers: np.ndarray, layer: Layer) -> np.ndarray:
+def less_zero_points(
+    sums: np.ndarray, integers: np.ndarray, layer: Layer, unit: float = 1.0
+) -> np.ndarray:
     """Sums (…, neuron) of weights less their zero points, (neuron,), of those of their codes: less
-    the sum of the integers (…, input) times each.
+    the sum of the integers (…, input) times each. unit: what an integer of the product is in sums.
     """
     if layer.zero_points is None:
         return sums
     shift = integers.sum(-1, dtype=np.int64)[..., None] * layer.zero_points
+    if unit != 1.0:
+        shift = shift * unit
     return sums - (shift if shift.ndim == sums.ndim else shift[:, None])
 
 

@@ -80,7 +80,8 @@ class RecurrentRunner(Runner):
     def shares_codes(self) -> bool:
         """Whether all reads of a stimulus end at the same codes."""
         certain = self.inputs.are_shared and self.readout.shares_codes
-        return certain and not self.lateral.numbers_rows
+        noisy = self.lateral.neurons.has_weight_noise or not self.lateral.shares_drives
+        return certain and not noisy
 
     @property
     def values_at_once(self) -> int:

@@ -26,6 +26,8 @@ sums of the stimulus that are made once per read and kept.
 """
 
 _ROWS = 1 << 16
+MOST_NUMBERED = 1 << 26
+"""Numbers of one read, beyond which they would be those of the next."""
 
 
 class Place(NamedTuple):

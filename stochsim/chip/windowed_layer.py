@@ -176,7 +176,7 @@ class WindowedLayer:
             [("first_stimulus", place.first_stimulus, stimuli, 2**32 // positions)],
             _ROWS // positions,
         )
-        if any(layer.is_digital and not layer.shares_drives for layer in self.layers):
+        if any(layer.is_digital and layer.product_numbers_rows for layer in self.layers):
             limits += [
                 ("first_stimulus", place.first_stimulus, stimuli, _ROWS),
                 ("first_read", place.first_read, reads, most_reads),

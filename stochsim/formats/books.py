@@ -330,6 +330,10 @@ def _checked_values(given: Any) -> tuple[float, ...]:
     if not 2 <= values.size <= MOST_LEVELS:
         raise SettingError.of("values", values, f"should be 2 to {MOST_LEVELS} numbers in a row")
     values = values.astype(np.float64)
+    least, most = float(values.min()), float(values.max())
+    if most - least == math.inf:
+        rule = f"should span a finite range: {least:g} to {most:g} is none in float64"
+        raise SettingError.of("values", rule=rule)
     wrong = np.flatnonzero(np.diff(values) <= 0)
     if wrong.size:
         low, high = values[wrong[0] : wrong[0] + 2].tolist()
@@ -344,7 +348,12 @@ def _is_left_out(given: Any) -> bool:
 
 def _checked_edges(given: Any, values: tuple[float, ...]) -> tuple[float, ...]:
     if _is_left_out(given):
-        return tuple(_middles(values))
+        middles = _middles(values)
+        for below, middle, above in zip(values, middles, values[1:], strict=False):
+            if not below < middle < above:
+                rule = f"should have a number of float64 between {below!r} and {above!r}"
+                raise SettingError.of("values", rule=rule)
+        return tuple(middles)
     edges = finite_array("edges", given, "edge", (len(values) - 1,)).astype(np.float64)
     low, high = np.array(values[:-1]), np.array(values[1:])
     wrong = np.flatnonzero((edges < low) | (edges > high) | (np.diff(edges, prepend=-np.inf) <= 0))

@@ -11,6 +11,8 @@ from stochsim.hardware.parts import Memory, Noise
 from stochsim.settings import SettingError
 
 TO_ZERO = "to-zero"
+BIT_LINE = "add-bit-line"
+"""The price of additions of an in-memory chip whose array is not described."""
 
 
 class FloatAccumulation(NamedTuple):
@@ -69,6 +71,14 @@ def check_accumulators(
         if format_ is None and value is not None:
             rule = "integers are added exactly; valid: None, or an 'accumulator_format'"
             raise SettingError.of(name, value, rule)
+
+
+def check_digital_adders(format_: str, price_of_adds: str) -> None:
+    """Raise SettingError where products are added on a bit line, which has no format."""
+    if price_of_adds == BIT_LINE:
+        name = "prices.add"
+        rule = f"should be left out beside '{name}' = '{BIT_LINE}': currents add on the bit line"
+        raise SettingError.of("accumulator_format", format_, rule, also=(name,))
 
 
 def check_beside_float_sums(

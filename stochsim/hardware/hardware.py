@@ -23,6 +23,7 @@ from stochsim.hardware.accumulation import (
     FloatAccumulation,
     check_accumulators,
     check_beside_float_sums,
+    check_digital_adders,
 )
 from stochsim.hardware.array import Array
 from stochsim.hardware.inheritance import read_chip_files
@@ -130,6 +131,7 @@ class Hardware(Settings):
         check_accumulators(integer, self.accumulator_format, floating)
         if self.accumulator_format is not None:
             check_beside_float_sums(self.accumulator_format, self.array, self.noise, self.memory)
+            check_digital_adders(self.accumulator_format, self.prices.add)
         without_effect.check_cells(self.array, self.prices)
         without_effect.check_columns(self.array, self.prices)
         rounding = self.float_accumulation

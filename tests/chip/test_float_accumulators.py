@@ -77,7 +77,7 @@ def step_by_step(layer: Layer, x: np.ndarray, chosen: Accumulator, group: int = 
             some = slice(first, first + group)
             products = zip(inputs[some], weights[n][some], strict=True)
             total = reference.rounded(total + sum(a * b for a, b in products), chosen)
-        drive = reference.rounded(Fraction(float(total) * scale), chosen)
+        drive = reference.rounded(total * Fraction(scale), chosen)
         out[s, n] = float(reference.rounded(drive + Fraction(layer.bias[n]), chosen))
     return out
 
@@ -329,3 +329,102 @@ def test_what_floating_point_sums_do_not_go_with():
     with pytest.raises(SettingError, match="differ from read to read"):
         random.drive(stimuli_of(layer))
     assert random.sample(stimuli_of(layer), 2, 0).codes.shape == (6, 2, 5)
+
+
+def plain(codes, scale, input_scale=1.0, **more) -> Layer:
+    """A layer of 8-bit inputs without bias."""
+    neurons = len(codes)
+    return Layer(
+        np.array(codes, np.int8),
+        8,
+        scale,
+        Quantizer(8, input_scale),
+        Quantizer(8, 1.0),
+        np.zeros(neurons),
+        np.zeros(neurons),
+        **more,
+    )
+
+
+@pytest.mark.parametrize("format_", ["bf16", "fp32"])
+@pytest.mark.parametrize("rounding", ["nearest", "to-zero", "stochastic-0"])
+def test_units_of_no_power_of_two_cut_nothing_off_twice(format_, rounding):
+    """A sum that the format holds stays, whatever the coarsest block's scale and the input's."""
+    blocks = plain([[1, 0]], np.array([[1.0, 49.0]]), 0.25, block_size=1)
+    chip = chip_of(blocks, accumulator_format=format_, accumulator_rounding=rounding)
+    x = np.array([[1.0, 0.0]])
+    codes = chip.sample(x, 1, key=0).codes
+    assert codes[0, 0, 0] == 1
+    if not chip.hardware.float_accumulation.random:
+        assert chip.drive(x) == 1.0
+
+
+def test_zero_points_of_some_blocks_alone():
+    zeros = np.array([[0, 1]], np.int16)
+    layer = plain([[1, 2, 3, 4]], np.array([[1.0, 2.0]]), block_size=2, zero_points=zeros)
+    drive = chip_of(layer, accumulator_format="bf16").drive(np.ones((1, 4)))
+    assert drive == 1 + 2 + 2 * (2 + 3)
+
+
+@pytest.mark.parametrize("rounding", ["nearest", "to-zero"])
+def test_zero_points_of_neurons_are_in_units_of_the_sum(rounding):
+    """Inputs of a format whose unit is no 1."""
+    layer = plain([[1, 2, 3]], 0.3, zero_points=np.array([2], np.int16))
+    layer = dataclasses.replace(layer, input=Quantizer.of_format("fp4-e2m1", 0.7))
+    x = np.array([[0.7 * 0.5, 0.7 * 1.5, 0.7 * 6.0]])
+    chosen = accumulator_of("bf16", rounding)
+    total = Fraction(0)
+    for value, code in zip((0.5, 1.5, 6.0), (1, 2, 3), strict=True):
+        total = reference.rounded(total + Fraction(value) * code, chosen)
+    total -= 2 * (Fraction(1, 2) + Fraction(3, 2) + 6)
+    expected = reference.rounded(total * Fraction(0.3 * 0.7), chosen)
+    found = chip_of(layer, accumulator_format="bf16", accumulator_rounding=rounding).drive(x)
+    assert found == float(expected)
+
+
+def test_more_additions_than_one_key_numbers(monkeypatch):
+    """Beyond them numbers are of a key of their own; without it, as the negative control shows,
+    they would be those of the next read.
+    """
+    from stochsim.chip import float_adder
+
+    adder = FloatAdder(FloatAccumulation.named("bf16", "stochastic"), 0)
+    place = Place(3, 5, 7)
+    before = adder.integers((2, 3, 4), place, 0)
+    monkeypatch.setattr(float_adder, "MOST_NUMBERED", 4)
+    found = adder.integers((2, 3, 10), place, 0)
+    assert np.array_equal(found[..., :4], before)
+    parts = found[..., :4], found[..., 4:8], found[..., 8:]
+    for some in parts[1:]:
+        assert not np.isin(some, before).any()
+    assert len(np.unique(found)) == found.size
+    later = adder.integers((2, 2, 10), place.read(1), 0)
+    assert np.array_equal(found[:, 1:], later)
+
+
+@pytest.mark.slow
+def test_convolutions_of_many_positions_round_at_random():
+    """More positions than rows can be numbered; reads apart are reads together."""
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    hardware = ss.load_hardware("digital-45nm", bits=8).replace(
+        accumulator_format="bf16", accumulator_rounding="stochastic-8"
+    )
+    x = torch.rand(2, 1, 260, 260)
+    chip = ss.convert(torch.nn.Conv2d(1, 2, 3, padding=1), hardware, x)
+    both = chip.sample(x[:1], reads=2, key=4)
+    second = chip.sample(x[:1], reads=1, key=4, first_read=1)
+    assert np.array_equal(both[:, 1:], second)
+    assert (both[:, 0] != both[:, 1]).any()
+
+
+def test_bit_lines_have_no_accumulators():
+    with pytest.raises(SettingError, match=r"'prices\.add'.*bit line"):
+        ss.load_hardware("in-memory-28nm", bits=4).replace(accumulator_format="bf16")
+
+
+@pytest.mark.parametrize(("format_", "is_flagged"), [("fp10-e5m4", True), ("fp16", False)])
+def test_additions_narrower_than_their_price_are_flagged(format_, is_flagged):
+    chip = chip_of(layer_of(), accumulator_format=format_)
+    flags = chip.bill(stimuli_of(layer_of()), reads=1).flags
+    assert any("float-add-horowitz-45nm: bits at 10" in flag for flag in flags) == is_flagged

@@ -111,6 +111,53 @@ def test_wide_groups_are_exact(rounding, levels):
     assert not np.array_equal(filled(x, w, terms, chosen, u), wanted)
 
 
+@pytest.mark.parametrize(("rounding", "levels"), ROUNDINGS)
+def test_products_with_any_scale_are_rounded_once(rounding, levels):
+    """Scales of 53 bits: a product that float64 rounds first ends beside it where the format then
+    cuts it off, as the negative control shows.
+    """
+    rng = np.random.default_rng(11)
+    chosen = accumulator("bf16", rounding, float(levels))
+    total = rng.integers(-255, 256, (400, 6)) * 2.0 ** rng.integers(-9, 9, (400, 6))
+    factors = rng.uniform(0.1, 10, 6)
+    total[:3] = np.array([[8.0], [-8.0], [0.0]]) / factors  # all but 8
+    u = rng.integers(0, 2**31, total.shape if chosen.is_random else (400, 0)).astype(np.uint32)
+    expected = np.empty_like(total)
+    for r, n in np.ndindex(total.shape):
+        product = Fraction(total[r, n]) * Fraction(factors[n])
+        drawn = int(u[r, n]) if chosen.is_random else None
+        expected[r, n] = float(reference.rounded(product, chosen, drawn))
+    found = total.copy()
+    float_sums.scale_rounded(found, factors, chosen, u)
+    assert np.array_equal(found, expected)
+    if rounding == TO_ZERO:
+        twice = total * factors
+        float_sums.scale_rounded(twice, np.ones(6), chosen, u)
+        assert not np.array_equal(twice, expected)
+
+
+@pytest.mark.parametrize(("rounding", "levels"), [(NEAREST, 0), (TO_ZERO, 0), (FLOOR, 16)])
+def test_wide_factors_are_exact(rounding, levels):
+    """Scales of blocks and of inputs of 53 bits each, of groups that cancel; not so where they are
+    taken to have few bits, as the negative control shows.
+    """
+    rng = np.random.default_rng(13)
+    chosen = accumulator("fp32", rounding, float(levels))
+    x, w = rng.integers(-128, 128, (40, 32)).astype(float), np.empty((32, 6))
+    w[:16] = rng.integers(-128, 128, (16, 6))
+    w[16:], x[:, 16:] = -w[:16], x[:, :16]
+    terms = terms_of(32, 8, (40, 6), "near")
+    factors = rng.uniform(0.5, 2, terms.factors.shape)
+    factors[2:], scales = factors[:2], rng.uniform(0.5, 2, terms.scales.shape)
+    scales[:, 2:] = scales[:, :2] * (1 + 2.0**-40)
+    terms = terms._replace(factors=factors, scales=scales, is_wide=True)
+    u = integers(rng, terms, chosen, (40, 6))
+    wanted = reference.sums(x, w, terms, chosen, u)
+    assert np.array_equal(filled(x, w, terms, chosen, u), wanted)
+    if rounding == TO_ZERO:
+        assert not np.array_equal(filled(x, w, terms._replace(is_wide=False), chosen, u), wanted)
+
+
 @pytest.mark.parametrize(
     ("name", "dtype"),
     [("fp32", np.float32), ("fp16", np.float16), ("bf16", ml_dtypes.bfloat16)],

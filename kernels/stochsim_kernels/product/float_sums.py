@@ -2,7 +2,8 @@
 
 Products are those of integers, exact in float64. An addition of float64 rounds by itself; it is
 rounded to odd here, so that the second rounding, to at most 24 bits, gives what one rounding of the
-exact sum would (Boldo and Melquiond, IEEE Transactions on Computers 57, 2008).
+exact sum would (Boldo and Melquiond, IEEE Transactions on Computers 57, 2008). So are products with
+scales.
 """
 
 from typing import NamedTuple
@@ -24,6 +25,7 @@ _EXPONENT = 0x7FF0000000000000
 _WHOLE = 1.5 * 2.0**52  # added and taken off again, leaves an integer to nearest, halves to even
 _LEVELS_OF_U = 2.0**31
 _BELOW_1 = 1.0 - 2.0**-53
+_SPLITS = 2.0**27 + 1.0
 
 
 class Accumulator(NamedTuple):
@@ -51,7 +53,8 @@ class Terms(NamedTuple):
     groups: (group + 1,) intp, where each group of neighbouring inputs begins and the last ends: its
     products are added exactly; block: (group,) intp, the block of each. The sum of a group is
     multiplied by factors (block, neuron) and scales (row, block), float64. is_wide: whether sums of
-    a group need up to 100 bits; they are pairs of numbers then.
+    a group, or their products with factors and scales, need up to 100 bits; they are pairs of
+    numbers then.
     """
 
     groups: np.ndarray
@@ -89,6 +92,33 @@ def _two_sum(a, b):
     return s, (a - (s - of_b)) + (b - of_b)
 
 
+@inline
+def _split(a):
+    """(high, low): together a, each of 26 bits (Veltkamp)."""
+    spread = _SPLITS * a
+    high = spread - (spread - a)
+    return high, a - high
+
+
+@inline
+def _two_product(a, b):
+    """(product, what it lost): together exactly a b (Dekker), of numbers far from the ends of
+    float64.
+    """
+    p = a * b
+    a_high, a_low = _split(a)
+    b_high, b_low = _split(b)
+    return p, a_low * b_low - (((p - a_high * b_high) - a_low * b_high) - a_high * b_low)
+
+
+@inline
+def _to_odd(value, lost):
+    """A sum or product of float64 and what it lost, as it is rounded to odd."""
+    bits = bits_of(value)
+    away = np.int64(1) if (lost > 0.0) == (value > 0.0) else np.int64(-1)
+    return float_of(bits + away if lost != 0.0 and (bits & 1) == 0 else bits)
+
+
 @helper
 def _add(total, term):
     """Add term to total, (neuron,); term is left as what the addition lost."""
@@ -101,11 +131,7 @@ def _add_to_odd(total, term):
     """Add term to total, (neuron,), rounded to odd; term is left as what the addition lost."""
     _add(total, term)
     for n in range(total.size):
-        lost = term[n]
-        bits = bits_of(total[n])
-        away = np.int64(1) if (lost > 0.0) == (total[n] > 0.0) else np.int64(-1)
-        moves = lost != 0.0 and (bits & 1) == 0
-        total[n] = float_of(bits + away if moves else bits)
+        total[n] = _to_odd(total[n], term[n])
 
 
 @inline
@@ -217,6 +243,18 @@ def _add_wide_to_odd(total, term, low):
 
 
 @helper
+def _scale_wide(term, low, factors, scale):
+    """Multiply term + low, (neuron,), by factors (neuron,) and a scale, exactly but for what is
+    2^-53 of low.
+    """
+    for n in range(term.size):
+        value, lost = _two_product(term[n], factors[n])
+        lost += low[n] * factors[n]
+        term[n], lost_again = _two_product(value, scale)
+        low[n] = lost_again + lost * scale
+
+
+@helper
 def _accumulate_row(r, x, w, terms, accumulator, u, out):
     neurons = out.shape[1]
     term = np.empty(neurons)
@@ -231,13 +269,12 @@ def _accumulate_row(r, x, w, terms, accumulator, u, out):
             _group(x[r], w, begin, end, term)
         factors = terms.factors[terms.block[g]]
         scale = terms.scales[r, terms.block[g]]
-        for n in range(neurons):
-            term[n] *= factors[n] * scale
         if terms.is_wide:
-            for n in range(neurons):
-                low[n] *= factors[n] * scale
+            _scale_wide(term, low, factors, scale)
             _add_wide_to_odd(total, term, low)
         else:
+            for n in range(neurons):
+                term[n] *= factors[n] * scale
             _add_to_odd(total, term)
         _round(total, accumulator, _of_group(u, r, g, neurons, accumulator))
 
@@ -247,10 +284,9 @@ def fill_sums(x, w, terms, accumulator, u, out):
     """Write sums (row, neuron) float64: 0, to which the groups are added one after another, each
     addition rounded.
 
-    x: (row, input), w: (input, neuron), integers in float64 whose sums of a group are below 2^53,
-    or products, where these are wide; factors and scales are exact as powers of two, or where few
-    bits are multiplied. terms: `Terms`; u: (row, group neuron) uint32 below 2^31 where the
-    accumulator rounds at random, else (row, 0).
+    x: (row, input), w: (input, neuron), integers in float64 whose sums of a group, times factors
+    and scales, have 53 bits at most, or whose products have, where terms are wide. terms: `Terms`;
+    u: (row, group neuron) uint32 below 2^31 where the accumulator rounds at random, else (row, 0).
     """
     run_tasks(_accumulate_row, out.shape[0], (x, w, terms, accumulator, u, out))
 
@@ -269,3 +305,19 @@ def add_rounded(total, term, accumulator, u):
     u: (row, neuron) uint32 below 2^31 where the accumulator rounds at random, else (row, 0).
     """
     run_tasks(_add_row, total.shape[0], (total, term, accumulator, u))
+
+
+@helper
+def _scale_row(r, total, factors, accumulator, u):
+    for n in range(factors.size):
+        value, lost = _two_product(total[r, n], factors[n])
+        total[r, n] = _to_odd(value, lost)
+    _round(total[r], accumulator, u[r])
+
+
+@kernel
+def scale_rounded(total, factors, accumulator, u):
+    """Multiply total (row, neuron) float64, numbers of the format, by factors (neuron,) in place:
+    each exact product rounded once. u: as of `add_rounded`.
+    """
+    run_tasks(_scale_row, total.shape[0], (total, factors, accumulator, u))
