@@ -17,9 +17,9 @@ from arraytest import (
     sums_of,
 )
 
-from stochsim.chip import Chip, FloatChip
-from stochsim.hardware import Adc, Cells, Noise
-from stochsim.program import float_single
+from stochsim.chip import Chip, FloatChip, digital_product
+from stochsim.hardware import Adc, Cells, Noise, load_hardware
+from stochsim.program import float_single, random_program
 from stochsim.settings import SettingError
 
 WEIGHTS = random_weights(4, 5, 60)
@@ -176,15 +176,11 @@ def test_clipping_warns_once_with_the_range_that_would_not(signs):
 
 
 def test_noise_of_more_weights_than_are_numbered_is_refused(monkeypatch):
-    from stochsim.chip import digital_product
-    from stochsim.hardware import Noise
-    from stochsim.program import random_program
-
     program, _ = random_program((6, 3), (4, 4, 4), sigma=2.0)
-    hardware = ss.load_hardware("digital-45nm", bits=4)
+    hardware = load_hardware("digital-45nm", bits=4)
     noise = Noise(weight_sigma=0.1, weight_noise="explicit")
-    ss.Chip(program, hardware.replace(noise=noise))
+    Chip(program, hardware.replace(noise=noise))
     monkeypatch.setattr(digital_product, "MOST_NUMBERED", 17)
     with pytest.raises(SettingError, match=r"'noise\.weight_noise'.* up to 17 weights.*has 18"):
-        ss.Chip(program, hardware.replace(noise=noise))
-    ss.Chip(program, hardware.replace(noise=Noise(weight_sigma=0.1)))
+        Chip(program, hardware.replace(noise=noise))
+    Chip(program, hardware.replace(noise=Noise(weight_sigma=0.1)))
