@@ -1,6 +1,8 @@
 """A user's data as arrays: stimuli, and what is true of each."""
 
-from collections.abc import Iterable, Mapping
+import contextlib
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +31,29 @@ class StudyData:
     def count(self) -> int:
         """How many stimuli there are."""
         return len(_first(self.stimuli))
+
+
+def fixed(value: Any) -> Any:
+    """Arrays as ones that a function of the user's cannot change, for other points and measures
+    have them too; anything else as it is.
+    """
+    if isinstance(value, tuple):
+        return tuple(map(fixed, value))
+    if isinstance(value, dict):
+        return {name: fixed(one) for name, one in value.items()}
+    if not isinstance(value, np.ndarray):
+        return value
+    found = value.view()
+    found.flags.writeable = False
+    return found
+
+
+@contextlib.contextmanager
+def without_torch_warning() -> Iterator[None]:
+    """While torch makes tensors of `fixed` arrays, of which it warns."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        yield
 
 
 def study_data(given: Any) -> StudyData:

@@ -19,10 +19,13 @@ from stochsim.posterior import (
     mean_estimate,
 )
 from stochsim.settings import SettingError, StochsimError, check_kind
+from stochsim.studies.custom.data import without_torch_warning
+from stochsim.studies.custom.fingerprint import as_array, is_tensor
 
 Floats = NDArray[np.floating]
 ECE_BINS = 15
 _TINY = 1e-12
+_LARGEST = 1e150  # whose squares float64 has
 _SAID = ("reference", "stimuli")
 """What a measure may ask for beside samples and truth, by the names of its parameters."""
 
@@ -130,29 +133,43 @@ class Measure:
         Raises StochsimError for a function that fails, or gives numbers of another shape or that
         are not finite.
         """
-        given = self._called(evidence)
-        found = np.asarray(given, np.float64)
+        found = self._numbers(self._called(evidence))
         stimuli = len(evidence.samples.values)
         if found.ndim < 1 or len(found) != stimuli or (found.ndim > 1 and self.statistic is None):
             wanted = f"({stimuli},), one number for each stimulus"
             raise StochsimError(
                 f"the measure '{self.name}' gives shape {found.shape}: should be {wanted}"
             )
-        if not np.isfinite(found).all():
-            bad = np.unique(np.argwhere(~np.isfinite(found))[:, 0])
+        is_bad = ~(np.abs(found) <= _LARGEST)
+        if is_bad.any():
+            bad = np.unique(np.argwhere(is_bad)[:, 0])
             raise StochsimError(
-                f"the measure '{self.name}' is not finite (NaN or infinite) at {len(bad)} of "
-                f"{stimuli} stimuli, the first of them number {bad[0]}"
+                f"the measure '{self.name}' is not finite (NaN, or beyond {_LARGEST:g}) at "
+                f"{len(bad)} of {stimuli} stimuli, the first of them number {bad[0]}"
             )
         if self.statistic is None:
             return found, mean_estimate(found, evidence.key)
         return found, bootstrap(self.statistic, found, key=evidence.key)
 
+    def _numbers(self, given: Any) -> Floats:
+        """What the function gave as float64; raises StochsimError for what is no real number."""
+        try:
+            found = np.asarray(as_array(given) if is_tensor(given) else given)
+        except ValueError:
+            found = np.empty(0, object)  # lists of different lengths
+        if found.dtype.kind not in "biuf":
+            raise StochsimError(
+                f"the measure '{self.name}' gives {type(given).__name__} of {found.dtype}: should "
+                f"give real numbers (stimulus,)"
+            )
+        return found.astype(np.float64)
+
     def _called(self, evidence: Evidence) -> Any:
         asked = set(inspect.signature(self.function).parameters) & set(_SAID)
         named = {name: getattr(evidence, name) for name in asked}
         try:
-            return self.function(evidence.samples, evidence.truth, **named)
+            with without_torch_warning():
+                return self.function(evidence.samples, evidence.truth, **named)
         except StochsimError:
             raise
         except Exception as error:

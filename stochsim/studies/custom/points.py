@@ -1,6 +1,7 @@
 """One point of a study: its samples, measured and billed; the result is JSON values."""
 
 import base64
+import dataclasses
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -10,9 +11,10 @@ from numpy.typing import NDArray
 
 from stochsim.accounting import Bill
 from stochsim.keys import fold_in
-from stochsim.posterior import Estimate
+from stochsim.posterior import Estimate, PlainReads, Reads
 from stochsim.studies.custom.axis_targets import hardware_at
 from stochsim.studies.custom.custom_study import CustomStudy
+from stochsim.studies.custom.data import fixed, without_torch_warning
 from stochsim.studies.custom.measures import Evidence
 from stochsim.studies.custom.subjects import Asked
 
@@ -33,13 +35,14 @@ def measured(study: CustomStudy, point: Mapping[str, Any]) -> dict[str, Any]:
     asked = Asked(point, hardware_at(study.hardware, point), study.data, reads, key)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        samples, bill = study.subject.reads(asked)
+        with without_torch_warning():
+            samples, bill = study.subject.reads(asked)
     evidence = Evidence(
-        samples,
-        study.data.truth,
+        _fixed_reads(samples),
+        fixed(study.data.truth),
         study.reference,
         study.against_at(asked),
-        study.data.stimuli,
+        fixed(study.data.stimuli),
         BOOTSTRAP_KEY,
     )
     taken = {one.name: one.take(evidence) for one in study.measures}
@@ -50,6 +53,16 @@ def measured(study: CustomStudy, point: Mapping[str, Any]) -> dict[str, Any]:
         "bill": None if bill is None else _bill(bill),
         "warnings": [str(one.message) for one in said if issubclass(one.category, UserWarning)],
     }
+
+
+def _fixed_reads(samples: Reads) -> Reads:
+    """Reads whose values no measure can change, for the next measure has them too."""
+    if isinstance(samples, PlainReads):
+        return dataclasses.replace(samples, values=fixed(samples.values))
+    values = samples.values
+    if isinstance(values, np.ndarray) and values is samples.values:  # kept, not made anew
+        values.flags.writeable = False
+    return samples
 
 
 def packed(array: Floats) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from stochsim.studies.custom.axis_targets import (
     Parameters,
     conversion_at,
 )
-from stochsim.studies.custom.data import StudyData
+from stochsim.studies.custom.data import StudyData, fixed
 
 _KEPT = 12
 """Networks, as they are and quantised, and their reads in float that a worker keeps at hand."""
@@ -42,7 +42,7 @@ class Asked:
         and what is given to those that ask for it.
         """
         known = {
-            "stimuli": self.data.stimuli,
+            "stimuli": fixed(self.data.stimuli),
             "reads": self.reads,
             "key": self.key,
             "hardware": self.hardware,
@@ -158,6 +158,10 @@ class SamplerSubject:
         count = asked.data.count
         if np.ndim(found.values) < 2 or len(found.values) != count:
             rule = f"should give reads (stimulus, read, …) of the {count} stimuli"
+            raise SettingError.of("sampler", found.values, rule)
+        reads = np.shape(found.values)[1]
+        if "reads" in self.parameters.names and reads != asked.reads:
+            rule = f"should give the {asked.reads} reads that it was asked for, and gives {reads}"
             raise SettingError.of("sampler", found.values, rule)
         return found, getattr(given, "counted", None)
 

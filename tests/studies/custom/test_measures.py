@@ -117,6 +117,11 @@ def test_a_function_gets_what_it_asks_for():
         (lambda samples, truth: np.zeros(39), r"gives shape \(39,\)"),
         (lambda samples, truth: np.zeros((40, 2)), r"gives shape \(40, 2\)"),
         (lambda samples, truth: np.where(truth, np.nan, 1.0), r"is not finite .* of 40 stimuli"),
+        (lambda samples, truth: np.full(40, 1e308), r"is not finite .*beyond 1e\+150.* of 40"),
+        (lambda samples, truth: ["a"] * 40, r"gives list of <U1: should give real numbers"),
+        (lambda samples, truth: np.full(40, 1j), r"gives ndarray of complex128: should give real"),
+        (lambda samples, truth: [[1.0], [1.0, 2.0]], r"gives list of object: should give real"),
+        (lambda samples, truth: np.array([None] * 40), r"gives ndarray of object: should give"),
         (lambda samples, truth: 1 / 0, "failed: ZeroDivisionError: division by zero"),
         (lambda samples: np.zeros(40), "failed: TypeError"),
     ],
@@ -158,3 +163,11 @@ def test_classes_need_outputs_of_classes():
 def test_measures_that_are_none_are_refused(given, words):
     with pytest.raises(SettingError, match=words):
         measures_of(given, ("note",))
+
+
+def test_measures_may_be_truth_values_and_tensors_with_gradients():
+    torch = pytest.importorskip("torch")
+    evidence = Evidence(PlainReads(LOGITS), LABELS)
+    for given in (np.ones(40, bool), torch.ones(40, requires_grad=True), [1] * 40):
+        found, _ = Measure("one", lambda samples, truth, one=given: one).take(evidence)
+        np.testing.assert_array_equal(found, np.ones(40))

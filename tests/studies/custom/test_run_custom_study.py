@@ -4,6 +4,7 @@ what fails, shared out, merged; and their tables.
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +13,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from customstudies import failing, killed_once, sampler_study, slow, without_a_key
+from customstudies import (
+    STIMULI,
+    failing,
+    gaussian,
+    killed_once,
+    sampler_study,
+    slow,
+    without_a_key,
+)
 
 import stochsim as ss
 from stochsim.report import custom_table, write_custom_results
@@ -337,3 +346,46 @@ def test_places_that_are_none_are_named(options, message, tmp_path):
     with pytest.raises(SettingError, match=message):
         ss.run_sweep(sampler_study(), tmp_path / "run", workers=1, **options)
     assert not (tmp_path / "run").exists()
+
+
+def emptied(samples, truth):
+    """A measure that writes into what it was given."""
+    samples.values[...] = 0
+    return np.zeros(len(samples.values))
+
+
+def of_changed_truth(samples, truth):
+    """Another."""
+    truth += 1
+    return np.zeros(len(truth))
+
+
+def shifted(stimuli, reads, key, width):
+    """A sampler that does so."""
+    stimuli += width
+    return gaussian(stimuli, reads, key)
+
+
+def many(stimuli, reads, key, width):
+    """A sampler that gives more than it was asked for."""
+    return gaussian(stimuli, reads + 1, key)
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        ({"measures": [emptied]}, "the measure 'emptied' failed: ValueError: .*read-only"),
+        ({"measures": [of_changed_truth]}, "the measure 'of_changed_truth' failed: .*read-only"),
+        ({"sampler": shifted}, "read-only"),
+        ({"sampler": many}, "should give the 50 reads that it was asked for, and gives 51"),
+    ],
+)
+def test_functions_change_nothing_for_those_behind_them(parts, words, tmp_path):
+    stimuli = STIMULI.copy()
+    study = sampler_study({"width": [1.0, 2.0]}, data=(stimuli, stimuli), **parts)
+    run = ss.open_run(ss.run_sweep(study, tmp_path / "own", workers=1))
+    assert run.rows == []
+    for text in run.failed.values():
+        assert re.search(words, text)
+    assert np.array_equal(stimuli, STIMULI)
+    stimuli += 1  # one's own array is one's own
