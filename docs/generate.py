@@ -20,6 +20,7 @@ from stochsim.energy import (
 )
 from stochsim.hardware import OPERATION_PRICES, Hardware, device, devices, preset, presets
 from stochsim.search import OptimizeFile
+from stochsim.settings import section_of
 from stochsim.studies import HardwareSettings, Study
 
 FOLDER = Path(__file__).resolve().parent
@@ -125,7 +126,8 @@ def study_files() -> str:
     of_study = [one for one in sections("", Study) if not _of_chip(one)]
     shown = {one.address for one in of_study}
     of_search = [one for one in sections("", OptimizeFile) if one.address not in shown - {""}]
-    parts = [name for name in HardwareSettings.model_fields if name not in ("preset", "file")]
+    fields = HardwareSettings.model_fields.items()
+    parts = [name for name, field in fields if section_of(field.annotation) is not None]
     replaced = ", ".join(f"`[hardware.{name}]`" for name in parts)
     note = (
         f"What a section {replaced} names takes the place of the chip's own settings; what it does "

@@ -208,7 +208,7 @@ def _fitted(hardware: "Hardware", program: "Program") -> "Hardware":
 
 def _of_run(path: Path, args: argparse.Namespace) -> tuple[str, "Bill"]:
     """One network of a sweep, on the stimuli that the sweep measured it with."""
-    from stochsim.chip import Chip
+    from stochsim.chip import Chip, with_output_format
     from stochsim.data import evaluation_stimuli, load_dataset
     from stochsim.keys import fold_in
     from stochsim.studies import CALIBRATION_STIMULI, chip_at, open_results
@@ -223,9 +223,14 @@ def _of_run(path: Path, args: argparse.Namespace) -> tuple[str, "Bill"]:
     chosen_chip = chip_of_run if args.hardware is None else hardware_of(args.hardware)
     dataset = load_dataset(study.data.kind, study.data.size, study.data.components, key)
     chosen = evaluation_stimuli(dataset, args.stimuli or study.measure.stimuli, key)
+    hardware = _fitted(chosen_chip, program)
+    output_format = found.values.get("output_format")
+    if output_format is not None:  # fitted as the sweep fits it
+        fitted_on = dataset.train, fold_in(key, "output format")
+        program = with_output_format(program, hardware, output_format, *fitted_on)
     chip = Chip(
         program,
-        _fitted(chosen_chip, program),
+        hardware,
         sigma_scale,
         chip_key=fold_in(key, "chip"),
         calibration=dataset.train[:CALIBRATION_STIMULI],
@@ -237,6 +242,7 @@ def _of_run(path: Path, args: argparse.Namespace) -> tuple[str, "Bill"]:
     )
     axes = study.grid.setting_axes() if args.hardware is None else ()  # of the run's own chip
     words = [axis.text(found.values[axis.name]) for axis in axes]
+    words += [] if output_format is None else [f"{output_format} outputs"]
     return ", ".join([f"{path}: {found.label}", f"noise x{sigma_scale:g}", *words]), bill
 
 

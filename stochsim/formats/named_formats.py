@@ -11,7 +11,7 @@ from scipy import special
 from stochsim.formats.books import MOST_BITS, CodeBook
 from stochsim.formats.books_of_neurons import PER_NEURON
 from stochsim.formats.floating import FLOATING, float_format
-from stochsim.settings import SettingError, check_kind, check_positive, check_whole
+from stochsim.settings import SettingError, check_kind, check_positive
 
 _NAME = re.compile(r"(int|uint|log2-|power-)(\d{1,3})", re.ASCII)
 _NF4_OFFSET = 0.9677083
@@ -104,10 +104,14 @@ def code_book(name: str) -> CodeBook:
     if name == "nf4":
         return normal_float()
     found = _NAME.fullmatch(name)
-    if not found or name not in FORMATS:
+    if not found:
         raise no_format(name, FORMATS)
     make, fewest = _FAMILIES[found[1]]
-    return make(check_whole("format", int(found[2]), fewest, MOST_BITS + 1))
+    bits = min(max(int(found[2]), fewest), MOST_BITS)
+    if name not in FORMATS:
+        rule = f"should have {fewest} to {MOST_BITS} bits"
+        raise SettingError.of("format", name, rule, [f"{found[1]}{bits}"])
+    return make(bits)
 
 
 ELEMENTS_OF_BLOCKS = {
@@ -155,7 +159,10 @@ def no_format(name: str, choices: Collection[str]) -> SettingError:
             "`output_format` of `quantise` or [train], or as `formats` of outputs of `convert`"
         )
     elif wide := _WIDE.match(name.lower()):
-        rule = f"has {wide[1]} bits, and formats have {MOST_BITS} at most"
+        rule = (
+            f"has {wide[1]} bits, and formats have {MOST_BITS} at most; wider ones are of "
+            f"accumulators: see `accumulator_format` of Hardware"
+        )
     return SettingError.of("format", name, rule, () if rule else alike or choices)
 
 

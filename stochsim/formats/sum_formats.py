@@ -7,7 +7,19 @@ from typing import NamedTuple
 from stochsim.formats.floating import widths_named
 from stochsim.settings import SettingError
 
-_OTHERS_NAMES = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16", "half": "fp16"}
+_OTHERS_NAMES = {
+    "float64": "fp32",
+    "fp64": "fp32",
+    "double": "fp32",
+    "float32": "fp32",
+    "single": "fp32",
+    "float16": "fp16",
+    "half": "fp16",
+    "bfloat16": "bf16",
+    "fp8": "fp8-e5m2",
+    "float8": "fp8-e5m2",
+}
+"""Nearest ones by what others call them."""
 _EXPONENT_BITS = range(2, 9)
 _MANTISSA_BITS = range(1, 24)
 
@@ -72,15 +84,37 @@ def sum_format(field: str, name: object) -> SumFormat:
         return SUM_FORMATS[name]
     widths = widths_named(name) if isinstance(name, str) else None
     if widths is None:
-        rule = "should be a format of sums, or 'fp<bits>-e<x>m<y>'"
-        meant = _OTHERS_NAMES.get(name) if isinstance(name, str) else None
-        raise SettingError.of(field, name, rule, SUM_FORMATS if meant is None else [meant])
+        names = ", ".join(f"'{one}'" for one in SUM_FORMATS)
+        rule = f"should be {names}, or 'fp<bits>-e<x>m<y>' of 1 + x + y bits"
+        raise SettingError.of(field, name, rule, _meant(name) or SUM_FORMATS)
     bits, exponent, mantissa = widths
     if exponent not in _EXPONENT_BITS or mantissa not in _MANTISSA_BITS:
         rule = "should have 2 to 8 bits of exponent and 1 to 23 of mantissa"
-        raise SettingError.of(field, name, rule, SUM_FORMATS)
+        nearest = _name(min(max(exponent, 2), 8), min(max(mantissa, 1), 23))
+        raise SettingError.of(field, name, rule, [nearest])
     format_ = SumFormat(exponent, mantissa)
     if bits != format_.bits:
         rule = f"its bits are a sign, exponent and mantissa, {format_.bits} here"
-        raise SettingError.of(field, name, rule, [f"fp{format_.bits}-e{exponent}m{mantissa}"])
+        raise SettingError.of(field, name, rule, [_name(exponent, mantissa)])
     return format_
+
+
+def _name(exponent: int, mantissa: int) -> str:
+    """That of a format: its own where it has one."""
+    format_ = SumFormat(exponent, mantissa)
+    own = (name for name, one in SUM_FORMATS.items() if one == format_)
+    return next(own, f"fp{format_.bits}-e{exponent}m{mantissa}")
+
+
+def _meant(name: object) -> list[str]:
+    """What a name of other people's stands for, as "float16" and "E5M10"; none of others."""
+    if not isinstance(name, str):
+        return []
+    if name.lower() in _OTHERS_NAMES:
+        return [_OTHERS_NAMES[name.lower()]]
+    exponent, _, mantissa = name.lower().removeprefix("e").partition("m")
+    if not (name.lower().startswith("e") and exponent.isdecimal() and mantissa.isdecimal()):
+        return []
+    widths = int(exponent), int(mantissa)
+    is_one = widths[0] in _EXPONENT_BITS and widths[1] in _MANTISSA_BITS
+    return [_name(*widths)] if is_one else []

@@ -85,10 +85,11 @@ def check_beside_float_sums(
     format_: str, array: Array | None, noise: Noise, memory: Memory
 ) -> None:
     """Raise SettingError for parts of a chip that floating-point sums do not go with."""
+    of_reads = "transient_share" if memory.voltage_over_vmin is not None else "weight_read_errors"
     reasons = {
         "array": (array is not None, "an array's accumulators add the codes of its ADCs"),
         "noise.weight_noise": (noise.weight_noise == "explicit", "noise lies behind the sums"),
-        "memory.weight_read_errors": (
+        f"memory.{of_reads}": (
             memory.weight_error_rates[1] > 0,
             "errors of weights as they are read are those of integer sums",
         ),

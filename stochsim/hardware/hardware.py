@@ -278,6 +278,23 @@ class Hardware(Settings):
         return self.random.random_bits_per_code
 
     @property
+    def accumulator_text(self) -> str:
+        """How sums are held, "" where nothing is said of it.
+
+        >>> import stochsim as ss
+        >>> chip = ss.load_hardware("digital-45nm", bits=4)
+        >>> chip.replace(accumulator_format="bf16", accumulator_group=16).accumulator_text
+        'in bf16, nearest, 16 products at once'
+        """
+        found = self.float_accumulation
+        if found is not None:
+            at_once = "" if found.group is None else f", {found.group} products at once"
+            return f"in {self.accumulator_format}, {found.rounding}{at_once}"
+        if self.accumulator_bits is None:
+            return ""
+        return f"of {self.accumulator_bits} bits, {self.accumulator_overflow}"
+
+    @property
     def float_accumulation(self) -> FloatAccumulation | None:
         """How products are added in floating point; None where sums are integers."""
         if self.accumulator_format is None:

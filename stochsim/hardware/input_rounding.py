@@ -101,5 +101,11 @@ def rounding_named(field: str, text: object, others: tuple[str, ...] = ()) -> In
         is_random = isinstance(text, str) and text.startswith("stochastic-")
         rule = "should be 'stochastic-<random bits from 0 to 16>', and '-floor', '-nearest' or "
         rule = f"{rule}'-zero' behind it" if is_random else ""
+        if isinstance(text, str) and is_random:
+            _, number, *cut = text.split("-", 2)
+            if number.isdecimal():
+                near = "-".join(["stochastic", str(min(int(number), USUAL_BITS)), *cut])
+                choices = [near] if near in _NAMED else []
+                raise SettingError.of(field, text, rule, choices)
         raise SettingError.of(field, text, rule, (*others, *_CHOICES))
     return _NAMED[text]

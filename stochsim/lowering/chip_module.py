@@ -159,6 +159,8 @@ class ChipModule(torch.nn.Module):
         layers = counted(len(self.layers), "layer", "layers")
         others = counted(len(self.left_in_float), "part", "parts")
         title = f"chip module: {layers} on {self.hardware.name}, {others} in float"
+        sums = self.hardware.accumulator_text
+        title = f"{title}, sums {sums}" if sums else title
         return card(f"{title}, chip key {self.chip_key}", rows, "more layers")
 
     @property
@@ -505,10 +507,13 @@ class ChipModule(torch.nn.Module):
 
     def export_qonnx(self, path: AnyPath) -> None:
         """Write the noiseless network as QONNX, by Brevitas (see `qonnx.py`), each of its tensors
-        by itself, in order; needs the packages onnx and onnxoptimizer.
+        by itself, in order; needs the packages onnx and onnxoptimizer. Raises SettingError for
+        accumulators that QONNX does not have: in floating point, and so narrow that sums may not
+        fit.
         """
-        from stochsim.lowering.qonnx import export
+        from stochsim.lowering.qonnx import check_accumulators, export
 
+        check_accumulators(self.program, self.hardware)
         one = tuple(self.inputs.tensors(self.examples[:1].float()))
         export(self.network, self.layers, one, self.outputs, as_path("path", path))
 

@@ -2,9 +2,9 @@
 Brevitas.
 
 Scales are rounded once more on the way, in the last place of float32. Floating-point formats are
-the operator FloatQuant (`qonnx_floats.py`). Needs the packages onnx and
-onnxoptimizer (the extra "qonnx"). Noise, arrays and errors of memories have no place in QONNX and
-are left out; what cannot be written is an error.
+the operator FloatQuant (`qonnx_floats.py`). Needs the packages onnx and onnxoptimizer (the extra
+"qonnx"). Noise, arrays and errors of memories have no place in QONNX and are left out; accumulators
+that round or overflow, and what cannot be written, are an error.
 """
 
 import copy
@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import brevitas.nn as qnn
+import numpy as np
 import torch
 from brevitas.inject.enum import RestrictValueType
 from brevitas.quant import Uint8ActPerTensorFloatMaxInit
 from torch.nn.utils import parametrize
 
+from stochsim.hardware import Hardware
 from stochsim.lowering.emulated_layer import ChipLayer
 from stochsim.lowering.graph_network import Network
 from stochsim.lowering.qonnx_floats import FloatQuant, why_not_float_quant
@@ -28,8 +30,14 @@ from stochsim.lowering.queries import operation
 from stochsim.lowering.signature import Outputs, side_by_side
 from stochsim.lowering.transposed import turned_weight
 from stochsim.networks import BookGrid, Grid, GridFormat, activation_quantizer, weight_options
-from stochsim.program import Geometry
-from stochsim.settings import NotWrittenError, StochsimError, shown_path, write_bytes
+from stochsim.program import Geometry, Layer, Program
+from stochsim.settings import (
+    NotWrittenError,
+    SettingError,
+    StochsimError,
+    shown_path,
+    write_bytes,
+)
 
 _ACTIVATIONS = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh, "sigmoid": torch.nn.Sigmoid}
 
@@ -86,6 +94,32 @@ def export(
             f"{path}: a part left in float cannot be written as ONNX ({str(error).splitlines()[0]})"
         ) from None
     write_bytes(path, data)
+
+
+def check_accumulators(program: Program, hardware: Hardware) -> None:
+    """Raise SettingError where a chip's accumulators are none of QONNX, whose sums are exact: those
+    in floating point, and narrower ones than the largest sum of a layer may need.
+    """
+    if hardware.accumulator_format is not None:
+        rule = "QONNX has exact sums: export the network converted for a chip without it"
+        name = "hardware.accumulator_format"
+        raise SettingError.of(name, hardware.accumulator_format, rule, [None])
+    bits = hardware.accumulator_bits
+    if bits is None:
+        return
+    needed, name = max((_bits_of_sums(layer), name) for name, layer in program.layers.items())
+    if bits < needed:
+        rule = (
+            f"QONNX has exact sums, and those of layer '{name}' may need {needed} bits; valid: "
+            f"None, or {needed} and more"
+        )
+        raise SettingError.of("hardware.accumulator_bits", bits, rule)
+
+
+def _bits_of_sums(layer: Layer) -> int:
+    """Bits, sign included, of the largest sum of products that a layer can come to."""
+    of_weights = np.abs(layer.weight_integers.astype(np.int64)).sum(1).max()
+    return int(of_weights * layer.input.largest_integer).bit_length() + 1
 
 
 def _write_casts(network: Network) -> None:

@@ -41,7 +41,7 @@ def real_array(name: str, value: Any, rule: str) -> NDArray[Any]:
 
 def rule_of_reals(rule: str) -> str:
     """A rule about an array, such as "should be (stimulus, input)", with what its values are."""
-    if "numbers" in rule:
+    if "numbers" in rule or "integers" in rule:
         return rule
     opening = "should be "
     if rule.startswith(opening):

@@ -50,6 +50,7 @@ def _formats_of(side: str) -> Callable[[], Iterable[str]]:
     return names
 
 
+_OF_TRAINED = "which in networks that are trained are those of `stochsim formats list` but"
 BIT_AXES = ("weight_bits", "input_bits", "output_bits")
 FORMAT_AXES = {
     "weight_bits": "weight_format",
@@ -176,6 +177,7 @@ _ENTRIES = (
         hint="number format of the weights, which the network is trained with",
         kind=str,
         choices=_formats_of("weight"),
+        rule=f"is no format of weights, {_OF_TRAINED} what is fitted",
         say=lambda value: f"{value} weights",
         tasks=("network",),
     ),
@@ -185,6 +187,7 @@ _ENTRIES = (
         hint="number format of the inputs, which the network is trained with",
         kind=str,
         choices=_formats_of("input"),
+        rule=f"is no format of inputs, {_OF_TRAINED} blocks and what is fitted",
         say=lambda value: f"{value} inputs",
         tasks=("network",),
     ),
@@ -194,9 +197,9 @@ _ENTRIES = (
         hint="number format of the outputs, fitted to the trained network's reads",
         kind=str,
         choices=_formats_of("output"),
+        rule="is no format of outputs (`stochsim formats list`)",
         say=lambda value: f"{value} outputs",
         tasks=("chip_samples",),
-        names_network=False,
     ),
     Axis(
         name="reads",

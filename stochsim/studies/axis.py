@@ -25,7 +25,8 @@ class Axis:
 
     name: of the column, of the search's list and of the command line's option. key: the grid's, if
     another. kind and limits (as of pydantic.Field: ge, gt, le, lt): what one value may be;
-    search_limits in their place in a search. choices: the names there are, None for numbers.
+    search_limits in their place in a search. choices: the names there are, None for numbers; rule:
+    what an error says of them.
 
     words: the axis; head: its column's in tables, if another. say: one value, None for the words
     and the value. hint: a line that explains it. default: the grid's values where it names none,
@@ -55,6 +56,7 @@ class Axis:
     limits: Mapping[str, float] = field(default_factory=dict)
     search_limits: Mapping[str, float] | None = None
     choices: Callable[[], Iterable[str]] | None = None
+    rule: str = ""
     say: Callable[[Any], str] | None = None
     default: Values | None = None
     tasks: tuple[str, ...] = ()

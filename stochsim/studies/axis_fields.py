@@ -99,13 +99,13 @@ def check_values(settings: Any, fields: dict[str, Axis]) -> None:
             check_once(name, values)
     for name, axis in fields.items():
         if axis.choices is not None and getattr(settings, name) is not None:
-            _check_choices(name, getattr(settings, name), tuple(axis.choices()))
+            _check_choices(name, getattr(settings, name), axis.rule, tuple(axis.choices()))
 
 
-def _check_choices(name: str, given: Any, choices: tuple[str, ...]) -> None:
+def _check_choices(name: str, given: Any, rule: str, choices: tuple[str, ...]) -> None:
     for value in given if isinstance(given, tuple) else (given,):
         if value not in choices:
-            raise SettingError.of(name, value, choices=choices)
+            raise SettingError.of(name, value, rule, choices)
 
 
 def check_once(name: str, values: tuple[Any, ...], section: KeyPath = ()) -> None:

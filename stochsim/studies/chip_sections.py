@@ -1,5 +1,5 @@
-"""Sections of the chip in a study: what they name takes the place of the chip's own settings, and
-nothing else.
+"""Settings of the chip in a study: what they name takes the place of the chip's own, and nothing
+else.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,9 +9,9 @@ from stochsim.hardware import Hardware
 from stochsim.settings import SettingError, Settings
 
 
-def with_sections(hardware: Hardware, sections: Mapping[str, Settings]) -> Hardware:
-    """The chip with the settings that these sections, {name: section}, were given; a section that
-    it does not have is taken whole.
+def with_sections(hardware: Hardware, sections: Mapping[str, Any]) -> Hardware:
+    """The chip with the settings that these sections, {name: section}, were given, and with single
+    ones, {name: value}; a section that it does not have is taken whole.
 
     Raises SettingError for a section of the chip in which nothing is given, and for a chip that
     cannot be.

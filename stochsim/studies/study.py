@@ -68,11 +68,17 @@ class StudyTrainSettings(TrainSettings):
 
 class HardwareSettings(Settings):
     """The chip: a preset by name or a TOML file (relative to the study), and, if wanted, settings
-    in place of the chip's, by section: what a section does not name stays as the chip has it.
+    in place of the chip's: those of its accumulators, and, by section, others; what a section does
+    not name stays as the chip has it.
     """
 
     preset: str | None = None
     file: str | None = None
+    accumulator_bits: Annotated[int, pydantic.Field(ge=2, le=64)] | None = None
+    accumulator_overflow: Literal["saturate", "wrap"] | None = None
+    accumulator_format: str | None = None
+    accumulator_rounding: str | None = None
+    accumulator_group: Annotated[int, pydantic.Field(ge=1, le=2**20)] | None = None
     noise: Noise | None = None
     array: Array | None = None
     memory: Memory | None = None
@@ -110,13 +116,14 @@ class HardwareSettings(Settings):
         table: dict[str, Any] = dump(self)
         for name in self.own_parts:
             section = getattr(self, name)
-            table[name] = section.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+            if isinstance(section, Settings):
+                table[name] = section.model_dump(mode="json", exclude_unset=True, exclude_none=True)
         return table
 
     @property
     def own_parts(self) -> tuple[str, ...]:
-        """Names of the sections with settings in place of the chip's."""
-        parts = ("noise", "array", "memory", "timing", "prices", "random", "reliability")
+        """Names of the settings, and sections with settings, in place of the chip's."""
+        parts = (name for name in type(self).model_fields if name not in ("preset", "file"))
         return tuple(name for name in parts if getattr(self, name) is not None)
 
 

@@ -315,7 +315,7 @@ def test_what_floating_point_sums_do_not_go_with():
     for settings, message in (
         ({"accumulator_format": "fp17"}, "did you mean 'fp16'"),
         ({"accumulator_format": "float32"}, "did you mean 'fp32'"),
-        ({"accumulator_format": "fp012-e4m7"}, "should be a format of sums"),
+        ({"accumulator_format": "fp012-e4m7"}, "should be 'fp32', 'tf32'"),
         ({"accumulator_format": "fp12-e9m2"}, "2 to 8 bits of exponent"),
         ({"accumulator_format": "fp12-e4m6"}, "did you mean 'fp11-e4m6'"),
         ({"accumulator_rounding": "to-zero"}, "integers are added exactly"),
@@ -428,3 +428,30 @@ def test_additions_narrower_than_their_price_are_flagged(format_, is_flagged):
     chip = chip_of(layer_of(), accumulator_format=format_)
     flags = chip.bill(stimuli_of(layer_of()), reads=1).flags
     assert any("float-add-horowitz-45nm: bits at 10" in flag for flag in flags) == is_flagged
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("fp64", "fp32"),
+        ("fp8", "fp8-e5m2"),
+        ("E5M10", "fp16"),
+        ("e4m3", "fp8-e4m3"),
+        ("Float16", "fp16"),
+        ("fp12-e9m2", "fp11-e8m2"),
+        ("fp9-e4m3", "fp8-e4m3"),
+    ],
+)
+def test_names_of_others_lead_to_the_nearest_format(name, nearest):
+    with pytest.raises(SettingError, match=f"(did you mean|valid:) '?{nearest}'?"):
+        ss.load_hardware("digital-45nm", bits=4).replace(accumulator_format=name)
+
+
+@pytest.mark.parametrize(
+    ("word", "nearest"),
+    [("stochastic-17", "stochastic-16"), ("stochastic-99-zero", "stochastic-16-zero")],
+)
+def test_more_random_bits_than_there_are_lead_to_the_most(word, nearest):
+    chip = ss.load_hardware("digital-45nm", bits=4)
+    with pytest.raises(SettingError, match=f"from 0 to 16>.*did you mean '{nearest}'"):
+        chip.replace(accumulator_format="bf16", accumulator_rounding=word)

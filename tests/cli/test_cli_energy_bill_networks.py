@@ -6,6 +6,8 @@ import pytest
 from billcommand import refused, table_of
 from tinystudy import store_answers, study_of, work
 
+from stochsim.studies import open_run
+
 
 @pytest.fixture(scope="module")
 def several(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -100,3 +102,30 @@ def test_a_network_that_the_grid_does_not_name(
     option: str, complaint: str, several: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert refused(f"{several} {option}", capsys).startswith(f"{several}: {complaint}")
+
+
+@pytest.fixture(scope="module")
+def formats(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sweep of one network with outputs of several formats, measured."""
+    outputs = ["int4", "fp4-e2m1", "lloyd-4-per-neuron"]
+    grid = {"bits": [4], "noise": [1], "output_format": outputs}
+    measure = {"measure__stimuli": 8, "measure__reads": 100}
+    study = study_of(grid=grid, train__steps=2, hardware__preset="in-memory-28nm", **measure)
+    return store_answers(tmp_path_factory.mktemp("formats") / "run", study, work)
+
+
+def test_the_bill_is_of_the_outputs_that_are_named(
+    formats: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its joules are those of the run, the grid's first format where none is named."""
+    with open_run(formats) as results:
+        expected = {row["output_format"]: row.per_read_j for row in results.rows}
+    assert len(set(expected.values())) == 3
+    for name, joules in expected.items():
+        found = table_of(f"{formats} --output-format {name}", tmp_path, capsys)
+        assert found["about"].endswith(f"noise x1, {name} outputs")
+        assert found["bill"]["joules_per_read"] == pytest.approx(joules, rel=1e-12)
+    first = table_of(str(formats), tmp_path, capsys)
+    assert first["about"].endswith("noise x1, int4 outputs")
+    complaint = refused(f"{formats} --output-format fp4-e3m0", capsys)
+    assert "'--output-format' = 'fp4-e3m0': not in the run's grid" in complaint

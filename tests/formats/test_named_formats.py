@@ -80,9 +80,9 @@ def test_nf4_has_the_published_values():
         ("mxfp5", "did you mean 'mxfp4'"),
         ("nvfp8", "did you mean 'nvfp4'"),
         ("mxfp4-per-neuron", "'mxfp4-per-neuron': has '-per-neuron'.*did you mean 'mxfp4'"),
-        ("fp16", "has 16 bits, and formats have 8 at most$"),
-        ("bf16", "has 16 bits, and formats have 8 at most$"),
-        ("float32", "has 32 bits, and formats have 8 at most$"),
+        ("fp16", "has 16 bits, and formats have 8 at most; wider ones are of accumulators"),
+        ("bf16", "has 16 bits, and formats have 8 at most; wider ones are of accumulators"),
+        ("float32", "has 32 bits, and formats have 8 at most; wider ones are of accumulators"),
         ("fp4_e2m1", "did you mean 'fp4-e2m1'"),
         ("int9", "did you mean 'int8'"),
         ("int0", "did you mean"),
@@ -221,3 +221,11 @@ def test_best_scale_is_the_best_of_a_finer_scan():
         scale = best_scale(book, numbers, by)
         least = min(error(one, by) for one in np.geomspace(0.02, 3, 3000))
         assert error(scale, by) < 1.01 * least
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"), [("int0", "int1"), ("log2-1", "log2-2"), ("uint99", "uint8")]
+)
+def test_widths_that_a_family_lacks_lead_to_the_nearest(name, nearest):
+    with pytest.raises(SettingError, match=f"should have [12] to 8 bits; did you mean '{nearest}'"):
+        code_book(name)

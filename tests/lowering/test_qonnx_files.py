@@ -11,7 +11,7 @@ from qonnxrun import executed
 from torch import nn
 
 from stochsim.lowering import convert
-from stochsim.settings import StochsimError
+from stochsim.settings import SettingError, StochsimError
 
 
 @pytest.mark.slow
@@ -54,6 +54,44 @@ def test_what_qonnx_cannot_hold_is_an_error_that_names_the_layer(tmp_path, optio
     converted = convert(made, chip_of(*bits), stimuli(8, 1, 5))
     with pytest.raises(StochsimError, match=f"layer '0' cannot be written as QONNX: .*{what}"):
         converted.export_qonnx(tmp_path / "net.onnx")
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"accumulator_format": "bf16"}, "'hardware.accumulator_format' = 'bf16': QONNX has exact"),
+        (
+            {"accumulator_bits": 8},
+            "'hardware.accumulator_bits' = 8: QONNX has exact sums.*may need 11 bits",
+        ),
+    ],
+)
+def test_accumulators_that_qonnx_lacks_are_refused(tmp_path, settings, words):
+    x = stimuli(8, 12)
+    hardware = chip_of(4, 4, 4).replace(**settings)
+    converted = convert(seeded(lambda: nn.Linear(12, 3)), hardware, x)
+    assert f", sums {hardware.accumulator_text}, " in str(converted).splitlines()[0]
+    needed = max_sum(converted).bit_length() + 1
+    with pytest.raises(SettingError, match=words.replace("11", str(needed))):
+        converted.export_qonnx(tmp_path / "net.onnx")
+    assert not (tmp_path / "net.onnx").exists()
+
+
+@pytest.mark.slow
+def test_accumulators_that_hold_every_sum_are_written(tmp_path):
+    x = stimuli(8, 12)
+    plain = convert(seeded(lambda: nn.Linear(12, 3)), chip_of(4, 4, 4), x)
+    needed = max_sum(plain).bit_length() + 1
+    hardware = chip_of(4, 4, 4).replace(accumulator_bits=needed)
+    converted = convert(seeded(lambda: nn.Linear(12, 3)), hardware, x)
+    converted.export_qonnx(tmp_path / "net.onnx")
+    assert np.allclose(executed(tmp_path / "net.onnx", x)[0], plain(x).numpy(), atol=1e-6)
+
+
+def max_sum(converted) -> int:
+    """The largest sum of products that the one layer can come to."""
+    (layer,) = converted.program.layers.values()
+    return int(np.abs(layer.weight_codes.astype(int)).sum(1).max()) * layer.input.largest_integer
 
 
 def test_missing_packages_are_named(tmp_path, monkeypatch):

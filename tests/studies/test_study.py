@@ -206,3 +206,16 @@ def test_a_study_can_price_a_rho_that_has_no_default(tmp_path: Path) -> None:
         2e-15
     )  # e0 (s / sigma)^rho
     assert hardware.noise == preset("digital-45nm").noise
+
+
+def test_accumulators_stand_in_the_chip_of_a_study(tmp_path: Path) -> None:
+    path = write_study(tmp_path, hardware__accumulator_format="bf16")
+    study = Study.read(path)
+    hardware = study.hardware.resolve(tmp_path)
+    assert hardware.accumulator_format == "bf16"
+    assert hardware.accumulator_text == "in bf16, nearest"
+    path = write_study(tmp_path, hardware__accumulator_bits=12)
+    assert Study.read(path).hardware.resolve(tmp_path).accumulator_text == "of 12 bits, saturate"
+    assert study.hardware.to_table()["accumulator_format"] == "bf16"
+    path = write_study(tmp_path, hardware__accumulator_group=4)
+    assert "'hardware.accumulator_group' = 4: integers are added exactly" in complaint(path)

@@ -3,11 +3,11 @@
 import contextlib
 import inspect
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from stochsim.formats import format_bits
 from stochsim.hardware import Hardware, load_hardware
-from stochsim.settings import SettingError
+from stochsim.settings import SettingError, section_of
 
 WIDTHS = ("weight_bits", "input_bits", "output_bits")
 CONVERSION = (
@@ -107,6 +107,26 @@ def hardware_at(base: Hardware | None, point: Mapping[str, Any]) -> Hardware | N
         return found.with_(settings) if settings else found
     except SettingError as error:
         raise error.inside("hardware") from None
+
+
+def may_be_none(axis: str) -> bool:
+    """Whether None is a value of an axis: of a setting that a chip can be without, and of formats.
+
+    >>> from stochsim.studies.custom.axis_targets import may_be_none
+    >>> may_be_none("hardware.accumulator_format"), may_be_none("hardware.noise.dither")
+    (True, False)
+    """
+    if not axis.startswith("hardware."):
+        return axis == "format" or axis in _FORMATS
+    section: Any = Hardware
+    *sections, last = axis.split(".")[1:]
+    for name in sections:
+        field = section.model_fields.get(name)
+        section = None if field is None else section_of(field.annotation)
+        if section is None:
+            return False
+    field = section.model_fields.get(last)
+    return field is not None and type(None) in get_args(field.annotation)
 
 
 def _of_formats(point: Mapping[str, Any]) -> dict[str, int]:

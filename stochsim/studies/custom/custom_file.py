@@ -19,6 +19,7 @@ from stochsim.settings import (
     errors_in,
     read_toml,
 )
+from stochsim.studies.custom.axis_targets import may_be_none
 from stochsim.studies.custom.custom_study import CustomStudy
 from stochsim.studies.custom.data import StudyData, study_data
 from stochsim.studies.custom.designs import (
@@ -212,8 +213,17 @@ def _flat(axes: dict[str, Any], before: str = "") -> dict[str, Any]:
         elif isinstance(value, dict):
             found |= _flat(value, f"{before}{name}.")
         else:
-            found[f"{before}{name}"] = value
+            found[f"{before}{name}"] = _with_none(f"{before}{name}", value)
     return found
+
+
+def _with_none(name: str, values: Any) -> Any:
+    """An axis's values with None for "none", which TOML lacks, where a chip can be without the
+    setting, or a network without the format.
+    """
+    if not isinstance(values, list) or not may_be_none(name):
+        return values
+    return [None if one == "none" else one for one in values]
 
 
 def _between(name: str, table: dict[str, Any]) -> Between:

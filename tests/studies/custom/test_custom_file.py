@@ -109,6 +109,17 @@ def test_settings_of_the_chip(folder):
     assert read_custom_study(folder / "study.toml", True).axes == study.axes
 
 
+def test_none_is_a_value_of_what_a_chip_can_be_without(folder):
+    """ "none" of a setting that has it as a word of its own stays text."""
+    text = STUDY.replace("[axes]", '[hardware]\npreset = "digital-45nm"\n\n[axes]')
+    text += '"hardware.accumulator_format" = ["none", "bf16"]\n'
+    text += '"hardware.noise.dither" = ["none", "stochastic"]\n'
+    (folder / "study.toml").write_text(text)
+    study = read_custom_study(folder / "study.toml", True)
+    assert study.axes["hardware.accumulator_format"] == [None, "bf16"]
+    assert study.axes["hardware.noise.dither"] == ["none", "stochastic"]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
