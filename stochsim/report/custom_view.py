@@ -51,7 +51,7 @@ class CustomView:
 def custom_view(run: CustomRun) -> CustomView:
     """The view of a run with at least one finished point.
 
-    Lines run along the axis of numbers that has the most values.
+    Lines run along the axis that has the most values, of several the first of numbers.
     """
     axes = _varied(run)
     measured = [name for name, one in run.measures.items() if _can_be_joined(one)]
@@ -86,13 +86,10 @@ def _can_be_joined(measure: dict[str, str]) -> bool:
 
 
 def _along(axes: dict[str, list[Any]]) -> str | None:
-    numbers = {
-        name: values
-        for name, values in axes.items()
-        if all(isinstance(one, int | float) for one in values)
-    }
-    chosen = numbers or axes
-    return max(chosen, key=lambda name: len(chosen[name])) if chosen else None
+    def has_numbers(name: str) -> bool:
+        return all(isinstance(one, int | float) for one in axes[name])
+
+    return max(axes, key=lambda name: (len(axes[name]), has_numbers(name)), default=None)
 
 
 def _fixed(axes: dict[str, list[Any]], x: str | None, rows: list[PointResult]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import traceback
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -144,6 +145,8 @@ def run_point(
         raise
     except MemoryError:
         raise StochsimError("not enough memory") from None
+    except (OSError, SystemExit):  # of a function of the user's: nothing is written here
+        raise StochsimError(traceback.format_exc()) from None
 
 
 @functools.lru_cache(maxsize=1)

@@ -18,6 +18,7 @@ _UNITS = {JOULES: "J", SECONDS: "s"}
 _LEAST_SURVIVAL = 0.9
 _MOST_LINES = 12
 _MOST_INTERVALS = 200
+_MOST_TICKS = 8
 
 
 class RunPlots:
@@ -79,6 +80,8 @@ class RunPlots:
         values = self._axes[x]
         if all(isinstance(one, int | float) for one in values):
             place = np.array([row.point[x] for row in rows], float)
+            if len(values) <= _MOST_TICKS:
+                ax.set_xticks(values, [f"{one:g}" for one in values])
         else:
             place = np.array([values.index(row.point[x]) for row in rows], float)
             ax.set_xticks(range(len(values)), [str(one) for one in values])
@@ -122,7 +125,7 @@ class RunPlots:
         ax.plot(*points[best].T, "o-", drawstyle="steps-post")
         ax.set(xlabel=self._label(x), ylabel=self._label(y))
         if x in _UNITS and (points[:, 0] > 0).all():
-            _set_log_axis(ax, _UNITS[x])
+            _set_log_axis(ax, _UNITS[x], np.ptp(np.log10(points[:, 0])))
             ax.set_xlabel(x.replace("_", " "))
         return ax
 
@@ -209,12 +212,14 @@ def _front(points: np.ndarray, is_higher: bool) -> list[int]:
     return found
 
 
-def _set_log_axis(ax: "Axes", unit: str) -> None:
-    """Ticks at 1, 2 and 5 times powers of ten, with prefixes, so that they stand apart."""
+def _set_log_axis(ax: "Axes", unit: str, decades: float) -> None:
+    """Ticks at powers of ten, of few decades at 2 and 5 times these too, with prefixes, so that
+    they stand apart.
+    """
     from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
     ax.set_xscale("log")
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 1.5 else (1,)))
     ax.xaxis.set_major_formatter(EngFormatter(unit))
     ax.xaxis.set_minor_formatter(NullFormatter())
 

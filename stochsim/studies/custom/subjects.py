@@ -159,6 +159,9 @@ class SamplerSubject:
         if np.ndim(found.values) < 2 or len(found.values) != count:
             rule = f"should give reads (stimulus, read, …) of the {count} stimuli"
             raise SettingError.of("sampler", found.values, rule)
+        if not np.isfinite(found.values).all():
+            rule = "should give reads that are finite, and some are NaN or infinite"
+            raise SettingError.of("sampler", found.values, rule)
         reads = np.shape(found.values)[1]
         if "reads" in self.parameters.names and reads != asked.reads:
             rule = f"should give the {asked.reads} reads that it was asked for, and gives {reads}"

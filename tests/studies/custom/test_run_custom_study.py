@@ -366,6 +366,21 @@ def shifted(stimuli, reads, key, width):
     return gaussian(stimuli, reads, key)
 
 
+def unknown(stimuli, reads, key, width):
+    """A sampler whose draws are none."""
+    return np.full((len(stimuli), reads, 2), np.nan)
+
+
+def leaving(samples, truth):
+    """A measure that ends its process."""
+    sys.exit(3)
+
+
+def without_file(stimuli, reads, key, width):
+    """A sampler that finds no file."""
+    return np.load("nothing/of/this/name.npy")
+
+
 def many(stimuli, reads, key, width):
     """A sampler that gives more than it was asked for."""
     return gaussian(stimuli, reads + 1, key)
@@ -377,6 +392,9 @@ def many(stimuli, reads, key, width):
         ({"measures": [emptied]}, "the measure 'emptied' failed: ValueError: .*read-only"),
         ({"measures": [of_changed_truth]}, "the measure 'of_changed_truth' failed: .*read-only"),
         ({"sampler": shifted}, "read-only"),
+        ({"sampler": unknown}, "'sampler' = .*: should give reads that are finite"),
+        ({"measures": [leaving]}, "SystemExit: 3"),
+        ({"sampler": without_file}, "FileNotFoundError: .*nothing/of/this/name"),
         ({"sampler": many}, "should give the 50 reads that it was asked for, and gives 51"),
     ],
 )
