@@ -455,3 +455,29 @@ def test_more_random_bits_than_there_are_lead_to_the_most(word, nearest):
     chip = ss.load_hardware("digital-45nm", bits=4)
     with pytest.raises(SettingError, match=f"from 0 to 16>.*did you mean '{nearest}'"):
         chip.replace(accumulator_format="bf16", accumulator_rounding=word)
+
+
+@pytest.mark.parametrize("rounding", ["nearest", "to-zero"])
+@pytest.mark.parametrize("format_", ["fp32", "fp12-e6m5"])
+def test_scales_of_blocks_of_53_bits_are_exact(format_, rounding):
+    """Sums that cancel show what a product of float64 would lose."""
+    rng = np.random.default_rng(4)
+    scales = rng.uniform(0.5, 2, (6, 2))
+    scales[:, 1] = scales[:, 0] * (1 + 2.0**-30)
+    codes = rng.integers(-127, 128, (6, 32))
+    codes[:, 16:32] = -codes[:, :16]
+    layer = plain(codes, scales, 0.3, block_size=16)
+    integers = rng.integers(-127, 128, (200, 32))
+    integers[:, 16:32] = integers[:, :16]
+    chosen = accumulator_of(format_, rounding)
+    expected = np.empty((200, 6))
+    for s, n in np.ndindex(expected.shape):
+        total = Fraction(0)
+        for block in range(2):
+            some = slice(16 * block, 16 * block + 16)
+            products = zip(integers[s, some].tolist(), codes[n, some].tolist(), strict=True)
+            found = sum(a * b for a, b in products) * Fraction(scales[n, block])
+            total = reference.rounded(total + found, chosen)
+        expected[s, n] = float(reference.rounded(total * Fraction(0.3), chosen))
+    chip = chip_of(layer, accumulator_format=format_, accumulator_rounding=rounding)
+    assert np.array_equal(chip.drive(integers * 0.3), expected)
