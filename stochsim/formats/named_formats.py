@@ -107,10 +107,11 @@ def code_book(name: str) -> CodeBook:
     if not found:
         raise no_format(name, FORMATS)
     make, fewest = _FAMILIES[found[1]]
-    bits = min(max(int(found[2]), fewest), MOST_BITS)
+    bits = int(found[2])
     if name not in FORMATS:
         rule = f"should have {fewest} to {MOST_BITS} bits"
-        raise SettingError.of("format", name, rule, [f"{found[1]}{bits}"])
+        least = [f"{found[1]}{fewest}"] if bits < fewest else ()
+        raise SettingError.of("format", name, rule, least or FORMATS)
     return make(bits)
 
 

@@ -226,7 +226,7 @@ def test_values_are_what_they_were():
     [
         ("mxfp4", "nearest", "'format' = 'mxfp4': has blocks, and gradients of a layer share one"),
         ("uint4", "nearest", "'format' = 'uint4': should have values of both signs"),
-        ("int44", "nearest", "'format' = 'int44': did you mean 'int4'"),
+        ("int44", "nearest", "'format' = 'int44': should have 1 to 8 bits; did you mean 'int4'"),
         (4, "nearest", "'format' = 4: should be the name of a number format, or a CodeBook"),
         ("int4", "stochastic-20", "'rounding' = 'stochastic-20': should be 'stochastic-<random"),
         ("int4", "compensated", "'rounding' = 'compensated': valid: nearest, stochastic"),

@@ -114,7 +114,10 @@ def test_bills_of_a_run_name_the_format(tmp_path: Path, capsys: pytest.CaptureFi
     [
         ({"grid__weight_format": ["fp6-e2m3"]}, "has 6 bits, and no weights of the grid do"),
         ({"grid__bits": [3, 4]}, r"'grid.weight_format' = .*should name a format of 3 bits too"),
-        ({"grid__input_format": ["nf5"]}, r"'grid.input_format' = 'nf5': did you mean 'nf4'"),
+        (
+            {"grid__input_format": ["nf5"]},
+            r"'grid.input_format' = 'nf5': is no format of inputs.*did you mean 'nf4'",
+        ),
         ({"grid__input_format": ["mxfp4"]}, r"'grid.input_format' = 'mxfp4'"),
         ({"grid__input_format": ["uint4"]}, r"'grid.input_format' = 'uint4': .*both signs"),
         ({"grid__weight_format": ["lloyd-4"]}, r"'grid.weight_format' = 'lloyd-4'"),
