@@ -1,6 +1,7 @@
 """Runs of parts of one study, put together."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -98,10 +99,12 @@ def _check_whole(parts: list[_Part]) -> None:
     of = {part.shard[1] for part in parts}
     if len(of) > 1:
         raise StochsimError(f"the runs are parts of different divisions: {sorted(of)} parts in all")
-    numbers = {part.shard[0] for part in parts}
-    if missing := sorted(set(range(1, of.pop() + 1)) - numbers):
-        whole = parts[0].shard[1]
-        raise StochsimError(f"shards are missing: {', '.join(f'{n}/{whole}' for n in missing)}")
+    whole = of.pop()
+    given = Counter(part.shard[0] for part in parts)
+    if missing := [f"{n}/{whole}" for n in range(1, whole + 1) if n not in given]:
+        twice = [f"{n}/{whole}" for n, count in sorted(given.items()) if count > 1]
+        also = f"; given several times: {', '.join(twice)}" if twice else ""
+        raise StochsimError(f"shards are missing: {', '.join(missing)}{also}")
     done = set[str]().union(*(part.done for part in parts))
     for part in parts:
         if left := [name for name in part.plan if name not in done]:

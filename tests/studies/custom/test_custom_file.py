@@ -183,5 +183,8 @@ def test_the_command_line_runs_shards_and_merges_them(folder, capsys):
     assert main(["report", "whole"]) == 0
     assert main(["merge", "part1", "--out", "other"]) == 2
     assert "shards are missing: 2/2" in capsys.readouterr().err
+    assert main(["merge", "part1", "part1", "--out", "other"]) == 2
+    assert "shards are missing: 2/2; given several times: 1/2" in capsys.readouterr().err
+    assert (folder / "whole" / "report.html").exists()
     assert main(["sweep", "study.toml", "--allow-code", "--dry-run"]) == 0
     assert "dry run: 4 points" in capsys.readouterr().out
