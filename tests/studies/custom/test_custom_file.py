@@ -118,6 +118,17 @@ def test_none_is_a_value_of_what_a_chip_can_be_without(folder):
     study = read_custom_study(folder / "study.toml", True)
     assert study.axes["hardware.accumulator_format"] == [None, "bf16"]
     assert study.axes["hardware.noise.dither"] == ["none", "stochastic"]
+    from own_parts import draws, spread
+
+    same = ss.Study(
+        sampler=draws,
+        data={"stimuli": np.zeros((5, 1))},
+        measures=[spread, "effective_samples"],
+        reads=40,
+        hardware=ss.load_hardware("digital-45nm"),
+        axes=study.axes,
+    )
+    assert list(study.tasks) == list(same.tasks)
 
 
 @pytest.mark.parametrize(
