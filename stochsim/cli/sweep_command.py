@@ -7,7 +7,20 @@ from typing import Any
 
 
 def add_to(commands: Any) -> None:
-    """Add both commands to the parser's."""
+    """Add the commands to the parser's."""
+    _add_sweep(commands)
+    merge = commands.add_parser(
+        "merge", help="join runs of the shards of one study", description=_merge.__doc__
+    )
+    merge.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="the shards' folders")
+    merge.add_argument("--out", type=Path, required=True, metavar="RUN", help="the new folder")
+    merge.set_defaults(command=_merge)
+    report = commands.add_parser("report", help="write a run's report", description=_report.__doc__)
+    report.add_argument("run", type=Path, metavar="RUN", help="the run's folder")
+    report.set_defaults(command=_report)
+
+
+def _add_sweep(commands: Any) -> None:
     sweep = commands.add_parser(
         "sweep",
         help="run a study over bits, noise, rho and keys; resumable",
@@ -38,7 +51,13 @@ def add_to(commands: Any) -> None:
         action="store_true",
         help="progress as lines of JSON on stdout, one a second, in place of bar and table",
     )
-    axes = sweep.add_argument_group("studies with [axes], of a network and data of your own")
+    _add_options_of_axes(
+        sweep.add_argument_group("studies with [axes], of a network and data of your own")
+    )
+    sweep.set_defaults(command=_sweep)
+
+
+def _add_options_of_axes(axes: Any) -> None:
     axes.add_argument(
         "--allow-code",
         action="store_true",
@@ -69,16 +88,6 @@ def add_to(commands: Any) -> None:
         metavar="ADDRESS",
         help="measure on the workers of this Dask scheduler, which share the run's folder",
     )
-    sweep.set_defaults(command=_sweep)
-    merge = commands.add_parser(
-        "merge", help="join runs of the shards of one study", description=_merge.__doc__
-    )
-    merge.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="the shards' folders")
-    merge.add_argument("--out", type=Path, required=True, metavar="RUN", help="the new folder")
-    merge.set_defaults(command=_merge)
-    report = commands.add_parser("report", help="write a run's report", description=_report.__doc__)
-    report.add_argument("run", type=Path, metavar="RUN", help="the run's folder")
-    report.set_defaults(command=_report)
 
 
 def add_dry_run(command: argparse.ArgumentParser) -> None:

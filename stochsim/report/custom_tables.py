@@ -39,7 +39,7 @@ def custom_table(run: CustomRun) -> str:
     seen = {name: {str(row.point[name]) for row in run.rows} for name in run.axes}
     varied = [name for name, values in seen.items() if len(values) > 1] or list(run.axes)
     has_bill = any(row.joules_per_read == row.joules_per_read for row in run.rows)
-    heads = [*map(_head, varied), *run.measures, *(["energy"] if has_bill else [])]
+    heads = [*map(axis_text, varied), *run.measures, *(["energy"] if has_bill else [])]
     rows = [_cells(row, varied, has_bill) for row in run.rows[:_MOST_ROWS]]
     table = ruled_columns([heads, *rows], left=0) if rows else ["no point is finished"]
     lines = [*_opening(run, varied), "", *table, *_closing(run)]
@@ -51,15 +51,49 @@ def custom_table(run: CustomRun) -> str:
     )
 
 
-def _opening(run: CustomRun, varied: list[str]) -> list[str]:
-    title = str(run.facts["title"]).removeprefix("study: ")
+def title_of(run: CustomRun) -> str:
+    """What a run is of."""
+    return str(run.facts["title"]).removeprefix("study: ")
+
+
+def sizes_text(run: CustomRun) -> str:
+    """How many reads and stimuli."""
     stimuli = counted(run.facts["stimuli"], "stimulus", "stimuli")
-    sizes = f"n = {run.facts['reads']:,} reads of each of {stimuli}"
+    return f"n = {run.facts['reads']:,} reads of each of {stimuli}"
+
+
+def failures_by_kind(run: CustomRun) -> list[str]:
+    """What failed, the most frequent first; of many kinds their number, too."""
+    kinds = Counter(text.strip().splitlines()[-1] for text in run.failed.values())
+    found = [f"{counted(count, 'point', 'points')}: {text}" for text, count in kinds.most_common()]
+    more = len(found) - _MOST_KINDS
+    return found[:_MOST_KINDS] + ([f"{more} more kinds"] if more > 0 else [])
+
+
+def missing_figures(run: CustomRun) -> list[str]:
+    """Measures that are n/a, each with the reason."""
+    found = {
+        name: one.reason for row in run.rows for name, one in row.estimates.items() if one.reason
+    }
+    return [f"{name} n/a: {reason}" for name, reason in found.items()]
+
+
+def value_text(value: Any) -> str:
+    """A value of an axis."""
+    return "none" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def axis_text(name: str) -> str:
+    """An axis, without what all settings of a chip have in front."""
+    return name.removeprefix("hardware.")
+
+
+def _opening(run: CustomRun, varied: list[str]) -> list[str]:
     shown = run.rows[0].point if run.rows else {name: one[0] for name, one in run.axes.items()}
-    fixed = [f"{_head(name)} {shown[name]}" for name in run.axes if name not in varied]
+    fixed = [f"{axis_text(name)} {shown[name]}" for name in run.axes if name not in varied]
     missing = run.planned - len(run.rows)
     return [
-        f"{title}; {sizes}; [95 % interval over stimuli]",
+        f"{title_of(run)}; {sizes_text(run)}; [95 % interval over stimuli]",
         *([f"at {', '.join(fixed)}"] if fixed else []),
         *([f"{missing} of {run.planned} points are not finished"] if missing else []),
     ]
@@ -67,21 +101,13 @@ def _opening(run: CustomRun, varied: list[str]) -> list[str]:
 
 def _closing(run: CustomRun) -> list[str]:
     more = len(run.rows) - _MOST_ROWS
-    kinds = Counter(text.strip().splitlines()[-1] for text in run.failed.values())
-    failed = [
-        f"failed, {counted(count, 'point', 'points')}: {text}"
-        for text, count in kinds.most_common()
-    ]
+    failed, notes = failures_by_kind(run), missing_figures(run)
     flags = sorted({flag for row in run.rows for flag in row.flags})
-    notes = {
-        name: one.reason for row in run.rows for name, one in row.estimates.items() if one.reason
-    }
     return [
         *([f"… and {more} more, in results.csv"] if more > 0 else []),
         *([""] if failed or flags or notes else []),
-        *(f"{name} n/a: {reason}" for name, reason in notes.items()),
-        *failed[:_MOST_KINDS],
-        *([f"… {len(failed)} kinds of failures"] if len(failed) > _MOST_KINDS else []),
+        *notes,
+        *(f"failed, {one}" for one in failed),
         *(f"flag: {flag}" for flag in flags[:6]),
         *([f"… {len(flags)} flags, in results.csv"] if len(flags) > 6 else []),
     ]
@@ -89,7 +115,7 @@ def _closing(run: CustomRun) -> list[str]:
 
 def _cells(row: PointResult, varied: list[str], has_bill: bool) -> list[str]:
     joules = [format_energy(row.joules_per_read)] if has_bill else []
-    axes = [_value(row.point[name]) for name in varied]
+    axes = [value_text(row.point[name]) for name in varied]
     return [*axes, *map(_estimate, row.estimates.values()), *joules]
 
 
@@ -98,11 +124,3 @@ def _estimate(one: Estimate) -> str:
         return "n/a"
     digits = ".2f" if 0.01 <= abs(one.value) < 1000 or one.value == 0 else ".3g"
     return format(one, digits)
-
-
-def _value(value: Any) -> str:
-    return "none" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _head(name: str) -> str:
-    return name.removeprefix("hardware.")

@@ -108,11 +108,8 @@ class DaskWorkers:
             )
         for worker, (versions, threads, sees) in found.items():
             if versions != _VERSIONS:
-                shown = ", ".join(versions)
-                raise StochsimError(
-                    f"the Dask worker {worker} has stochsim {shown}, this process has "
-                    f"{', '.join(_VERSIONS)} (package, kernels, answers): install the same"
-                )
+                who = f"the Dask worker {worker}"
+                raise StochsimError(_other_versions(who, versions, _VERSIONS))
             if threads != 1:
                 raise StochsimError(
                     f"the Dask worker {worker} has {threads} threads: start workers with "
@@ -151,6 +148,7 @@ class DaskWorkers:
                 job,
                 str(self._folder),
                 self._limit_s,
+                _VERSIONS,
                 key=f"stochsim-{task_hash}-{uuid4().hex[:8]}",
                 pure=False,
             )
@@ -212,19 +210,35 @@ def _path(folder: Path, task_hash: str) -> Path:
 _VERSIONS = (__version__, str(KERNEL_VERSION), str(ANSWERS_VERSION))
 
 
+def _other_versions(who: str, own: tuple[str, ...], wanted: tuple[str, ...]) -> str:
+    return (
+        f"{who} has stochsim {', '.join(own)}, the process that runs the study has "
+        f"{', '.join(wanted)} (package, kernels, answers): install the same"
+    )
+
+
 def _about(mark: str, dask_worker: Any) -> tuple[tuple[str, ...], int, bool]:
     """On a worker: versions, threads, whether it sees a file."""
     return _VERSIONS, dask_worker.state.nthreads, Path(mark).exists()
 
 
 def _work(
-    run: RunShared, shared: str, job: dict[str, Any], folder: str, limit_s: float | None
+    run: RunShared,
+    shared: str,
+    job: dict[str, Any],
+    folder: str,
+    limit_s: float | None,
+    versions: tuple[str, ...],
 ) -> str:
     """On a worker: do a job and write its message, unless a worker that has gone did; returns the
-    name of the file. shared: the name of the plugin that holds what all jobs need.
+    name of the file. shared: the name of the plugin that holds what all jobs need; versions: of the
+    process that asks, which those of a worker that came later may not be.
     """
     path = _path(Path(folder), job["hash"])
     if path.exists():
+        return path.name
+    if versions != _VERSIONS:
+        _write(path, "error", {"text": _other_versions("its Dask worker", _VERSIONS, versions)})
         return path.name
     watch = None
     if limit_s is not None:

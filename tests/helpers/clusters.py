@@ -2,19 +2,26 @@
 shown where a test fails.
 """
 
+import contextlib
+import importlib.util
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from customstudies import sampler_study, slow
 
 from stochsim.runs import Store
 from stochsim.studies.custom.points import measured
 
+needs_distributed = pytest.mark.skipif(
+    importlib.util.find_spec("distributed") is None, reason="needs the package distributed"
+)
 POINTS = 200
 SECONDS = [0.05 + n / 1e5 for n in range(POINTS)]
 HELPERS = str(Path(__file__).parent)
@@ -90,6 +97,16 @@ def worker(where: Path, address: str, inside: tuple[str, ...] = ()) -> Process:
     command = (address, "--nthreads", "1", "--no-dashboard", "--nworkers", "1")
     module = "distributed.cli.dask_worker"
     return Process("worker", where, "-m", module, *command, inside=inside)
+
+
+@contextlib.contextmanager
+def killed_in_the_end(running: list[Process]) -> Iterator[None]:
+    """Whatever becomes of the test; processes may be added."""
+    try:
+        yield
+    finally:
+        for one in running:
+            one.kill()
 
 
 def wait_for_workers(address: str, count: int = 2) -> None:

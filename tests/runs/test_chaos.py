@@ -2,7 +2,6 @@
 undisturbed run stores, bit for bit. Moments are drawn by a key; their effect is the machine's.
 """
 
-import importlib.util
 import os
 import random
 import time
@@ -11,6 +10,8 @@ import pytest
 from clusters import (
     driver,
     expected,
+    killed_in_the_end,
+    needs_distributed,
     scheduler,
     stored,
     until_stored,
@@ -45,9 +46,7 @@ def test_four_shards_and_ten_kills(tmp_path):
     assert found == expected()
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("distributed") is None, reason="needs the package distributed"
-)
+@needs_distributed
 def test_workers_scheduler_and_driver_of_a_cluster_are_killed(tmp_path):
     """Two workers, each killed once; the scheduler killed once, with which its workers end, and
     all of them started anew; the driver killed once.
@@ -59,7 +58,7 @@ def test_workers_scheduler_and_driver_of_a_cluster_are_killed(tmp_path):
         return [scheduler(tmp_path, address), *(worker(tmp_path, address) for _ in range(2))]
 
     running = cluster()
-    try:
+    with killed_in_the_end(running):
         wait_for_workers(address)
         process = driver(folder, f"dask={address}")
         for place in (1, 2):  # each worker, with its nanny, and another in its place
@@ -70,13 +69,10 @@ def test_workers_scheduler_and_driver_of_a_cluster_are_killed(tmp_path):
         for one in running:
             one.kill()
         assert process.wait(120) != 0  # it says that the scheduler is gone
-        running = cluster()
+        running[:] = cluster()
         wait_for_workers(address)
         process = driver(folder, f"dask={address}")
         until_stored(folder, 11, process)
         process.kill()
         assert driver(folder, f"dask={address}").wait(120) == 0
-    finally:
-        for one in running:
-            one.kill()
     assert stored(folder) == expected()

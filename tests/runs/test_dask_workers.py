@@ -138,3 +138,11 @@ def test_numbers_travel_whole(address, tmp_path):
     there = ss.run_sweep(study, tmp_path / "there", dask=address)
     here = ss.run_sweep(study, tmp_path / "here", workers=2)
     assert results(there) == results(here)
+
+
+def test_a_worker_of_another_version_that_came_later_is_named(tmp_path):
+    (tmp_path / INCOMING).mkdir()
+    name = dask_workers._work(None, "", {"hash": "ab"}, str(tmp_path), None, ("0.0.1", "1", "1"))
+    found = json.loads((tmp_path / INCOMING / name).read_text())
+    assert found["kind"] == "error"
+    assert "the process that runs the study has 0.0.1, 1, 1" in found["content"]["text"]

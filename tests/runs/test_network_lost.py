@@ -2,7 +2,6 @@
 which only root can make. No point is lost, and none is stored twice.
 """
 
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -15,6 +14,8 @@ from clusters import (
     POINTS,
     driver,
     expected,
+    killed_in_the_end,
+    needs_distributed,
     scheduler,
     stored,
     until_stored,
@@ -42,9 +43,7 @@ def _can_make_hosts() -> bool:
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(
-        importlib.util.find_spec("distributed") is None, reason="needs the package distributed"
-    ),
+    needs_distributed,
     pytest.mark.skipif(not _can_make_hosts(), reason="needs root and network namespaces"),
 ]
 
@@ -57,6 +56,8 @@ class Host:
     cable: str
     address: str
     """Of the scheduler, which is here."""
+    far: str
+    """Its own address."""
 
     @property
     def inside(self) -> tuple[str, ...]:
@@ -82,67 +83,65 @@ def host() -> Iterator[Host]:
         _ip("-n", name, "addr", "add", f"{far}/24", "dev", there)
         for device in (there, "lo"):
             _ip("-n", name, "link", "set", device, "up")
-        yield Host(name, here, f"tcp://{near}:{20_000 + os.getpid() % 10_000}")
+        yield Host(name, here, f"tcp://{near}:{20_000 + os.getpid() % 10_000}", far)
     finally:
         _ip("netns", "delete", name)  # with its end of the cable, and so with the other
 
 
 LOSSES = [
-    pytest.param("11s", 18.0, id="eighteen seconds"),
-    pytest.param("30s", 60.0, id="a minute", marks=pytest.mark.long),
+    pytest.param(("11s", 18.0), id="eighteen seconds"),
+    pytest.param(("30s", 60.0), id="a minute", marks=pytest.mark.long),
 ]
 """After how long Dask gives up a connection that says nothing (30 s by default, 11 s at least), and
 how long the network is away.
 """
 
 
-@pytest.mark.parametrize(("patience", "seconds"), LOSSES)
-def test_the_host_of_a_worker_loses_the_network(host, patience, seconds, tmp_path, monkeypatch):
+@pytest.fixture(params=LOSSES)
+def seconds(request, monkeypatch) -> float:
+    """How long the network is away."""
+    patience, seconds = request.param
     monkeypatch.setenv("DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP", patience)
+    return seconds
+
+
+def test_the_host_of_a_worker_loses_the_network(host, seconds, tmp_path):
+    """Its points go to the other one."""
     folder = tmp_path / "run"
     running = [
         scheduler(tmp_path, host.address),
         worker(tmp_path, host.address),
         worker(tmp_path, host.address, inside=host.inside),
     ]
-    try:
+    with killed_in_the_end(running):
         wait_for_workers(host.address)
-        process = driver(folder, f"dask={host.address}")
-        running.append(process)
-        until_stored(folder, 11, process)
+        assert "Remove worker" not in running[0].log.read_text()
+        running.append(driver(folder, f"dask={host.address}"))
+        until_stored(folder, 11, running[-1])
         host.loses_its_network(seconds)
-        assert process.wait(120) == 0, words(tmp_path)
-    finally:
-        for one in running:
-            one.kill()
+        assert running[-1].wait(120) == 0, words(tmp_path)
+        assert f"Remove worker addr: tcp://{host.far}:" in running[0].log.read_text()
     found = stored(folder)
     assert len(found) == POINTS
     assert found == expected()
 
 
-@pytest.mark.parametrize(("patience", "seconds"), LOSSES)
-def test_the_host_of_the_driver_loses_the_network(host, patience, seconds, tmp_path, monkeypatch):
+def test_the_host_of_the_driver_loses_the_network(host, seconds, tmp_path):
     """It says so, and the same command goes on where it stopped."""
-    monkeypatch.setenv("DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP", patience)
     folder = tmp_path / "run"
     running = [scheduler(tmp_path, host.address)]
     running += [worker(tmp_path, host.address) for _ in range(2)]
-    try:
+    with killed_in_the_end(running):
         wait_for_workers(host.address)
-        process = driver(folder, f"dask={host.address}", inside=host.inside)
-        running.append(process)
-        until_stored(folder, 11, process)
+        running.append(driver(folder, f"dask={host.address}", inside=host.inside))
+        until_stored(folder, 11, running[-1])
         host.loses_its_network(seconds)
-        assert process.wait(120) != 0
-        assert "the same command goes on" in process.log.read_text(), words(tmp_path)
+        assert running[-1].wait(120) != 0
+        assert "the same command goes on" in running[-1].log.read_text(), words(tmp_path)
         before = stored(folder)
         assert 11 <= len(before) < POINTS
-        process = driver(folder, f"dask={host.address}", inside=host.inside)
-        running.append(process)
-        assert process.wait(120) == 0, words(tmp_path)
-    finally:
-        for one in running:
-            one.kill()
+        running.append(driver(folder, f"dask={host.address}", inside=host.inside))
+        assert running[-1].wait(120) == 0, words(tmp_path)
     found = stored(folder)
     assert found == expected()
     assert before.items() <= found.items()

@@ -1,13 +1,20 @@
 """The report of a study with axes: report.html, one self-contained page."""
 
 import base64
-from collections import Counter
 from typing import Any
 
 import tomli_w
 from markupsafe import Markup
 
 from stochsim.energy import format_energy
+from stochsim.report.custom_tables import (
+    axis_text,
+    failures_by_kind,
+    missing_figures,
+    sizes_text,
+    title_of,
+    value_text,
+)
 from stochsim.report.custom_view import CustomView, custom_view
 from stochsim.report.figures.custom_figures import measure_figure
 from stochsim.report.figures.style import to_svg
@@ -18,7 +25,6 @@ from stochsim.studies import CustomRun, PointResult
 
 _MOST_PICTURES = 8
 _MOST_ROWS = 500
-_MOST_KINDS = 5
 
 
 def render(run: CustomRun) -> str:
@@ -26,13 +32,13 @@ def render(run: CustomRun) -> str:
     view = custom_view(run) if run.rows else None
     return rendered(
         "custom.html",
-        title=str(run.facts["title"]).removeprefix("study: ").capitalize(),
+        title=title_of(run).capitalize(),
         subtitle=_axes_words(run),
         headline=_headline(run),
-        sizes=_sizes(run),
+        sizes=sizes_text(run),
         over="keys and stimuli" if view is not None and view.together else "stimuli",
-        failures=_failures(run),
-        notes=_notes(run),
+        failures="; ".join(failures_by_kind(run)),
+        notes="; ".join(missing_figures(run)),
         **_pictures(run, view),
         **_table(run, view),
         **_bill(view),
@@ -48,28 +54,6 @@ def _headline(run: CustomRun) -> str:
 
 def _axes_words(run: CustomRun) -> str:
     return " × ".join(f"{len(values)} {_short(name)}" for name, values in run.axes.items())
-
-
-def _sizes(run: CustomRun) -> str:
-    stimuli = counted(run.facts["stimuli"], "stimulus", "stimuli")
-    return f"n = {run.facts['reads']:,} reads of each of {stimuli}"
-
-
-def _failures(run: CustomRun) -> str:
-    kinds = Counter(text.strip().splitlines()[-1] for text in run.failed.values())
-    found = [f"{counted(count, 'point', 'points')}: {text}" for text, count in kinds.most_common()]
-    more = [f"{len(found) - _MOST_KINDS} more kinds"] if len(found) > _MOST_KINDS else []
-    return "; ".join(found[:_MOST_KINDS] + more)
-
-
-def _notes(run: CustomRun) -> str:
-    found = {
-        f"{name}: {one.reason}"
-        for row in run.rows
-        for name, one in row.estimates.items()
-        if one.reason
-    }
-    return "; ".join(sorted(found))
 
 
 def _pictures(run: CustomRun, view: CustomView | None) -> dict[str, Any]:
@@ -119,7 +103,7 @@ def _table(run: CustomRun, view: CustomView | None) -> dict[str, Any]:
 
 
 def _cells(row: PointResult, axes: list[str], has_bill: bool) -> list[Cell]:
-    cells = [Cell(_value(row.point[name])) for name in axes]
+    cells = [Cell(value_text(row.point[name])) for name in axes]
     for one in row.estimates.values():
         ends = f"{one.low:.4g} to {one.high:.4g}"
         cells.append(Cell(f"{one.value:.4g}", ends) if one.available else Cell("n/a"))
@@ -153,7 +137,7 @@ def _largest(rows: list[PointResult]) -> Any:
 
 
 def _place(row: PointResult, view: CustomView) -> str:
-    words = ", ".join(f"{_short(name)} {_value(row.point[name])}" for name in view.axes)
+    words = ", ".join(f"{_short(name)} {value_text(row.point[name])}" for name in view.axes)
     return words or "all points"
 
 
@@ -177,16 +161,12 @@ def _origin(run: CustomRun) -> dict[str, Any]:
 
 
 def _values(values: list[Any]) -> str:
-    words = [_value(one) for one in values]
+    words = [value_text(one) for one in values]
     return ", ".join(words if len(words) <= 12 else [*words[:6], "…", words[-1]])
 
 
-def _value(value: Any) -> str:
-    return "none" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
 def _short(name: str) -> str:
-    return name.removeprefix("hardware.").replace("_", " ")
+    return axis_text(name).replace("_", " ")
 
 
 def _address(view: CustomView, measure: str) -> Markup:
