@@ -79,9 +79,13 @@ def test_accumulators_that_qonnx_lacks_are_refused(tmp_path, settings, words):
 
 @pytest.mark.slow
 def test_accumulators_that_hold_every_sum_are_written(tmp_path):
+    """And those of one bit fewer are not."""
     x = stimuli(8, 12)
     plain = convert(seeded(lambda: nn.Linear(12, 3)), chip_of(4, 4, 4), x)
     needed = max_sum(plain).bit_length() + 1
+    narrow = chip_of(4, 4, 4).replace(accumulator_bits=needed - 1)
+    with pytest.raises(SettingError, match=f"may need {needed} bits"):
+        convert(seeded(lambda: nn.Linear(12, 3)), narrow, x).export_qonnx(tmp_path / "net.onnx")
     hardware = chip_of(4, 4, 4).replace(accumulator_bits=needed)
     converted = convert(seeded(lambda: nn.Linear(12, 3)), hardware, x)
     converted.export_qonnx(tmp_path / "net.onnx")
